@@ -1,0 +1,86 @@
+#include <signal.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/wiring.h"
+#include "volumeter/version.h"
+#include "web/routes.h"
+#include "web/server.h"
+
+namespace volumeter {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kHealthyBeat = 10s;
+
+// Blocks the signals in every thread to come; they are read from the fd instead.
+UniqueFd signal_fd() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return UniqueFd(::signalfd(-1, &signals, SFD_CLOEXEC | SFD_NONBLOCK));
+}
+
+Result<std::vector<ListenAddress>> listen_addresses(const Config& config) {
+  std::vector<ListenAddress> addresses;
+  for (const std::string& text : config.listen) {
+    auto address = parse_listen_address(text);
+    if (!address) return Error{"--web.listen-address: " + address.error().message};
+    addresses.push_back(*address);
+  }
+  return addresses;
+}
+
+void sweep_every_second(EventLoop& loop, Server& server) {
+  server.sweep();
+  loop.after(1s, [&] { sweep_every_second(loop, server); });
+}
+
+int fail(const std::string& message) {
+  log(LogLevel::kError, message);
+  return 2;
+}
+
+}  // namespace
+
+int run_agent(const Config& config, const Measurers& measurers) {
+  if (const auto problem = check_host(config)) return fail(*problem);
+  auto addresses = listen_addresses(config);
+  if (!addresses) return fail(addresses.error().message);
+  if (::getpid() == 1) {
+    log(LogLevel::kWarn,
+        "running as pid 1 of a pid namespace: a volume that hangs uninterruptibly will hold up "
+        "this container's end; set hostPID: true");
+  }
+
+  const UniqueFd signals = signal_fd();
+  EventLoop loop;
+  MetadataSource metadata(metadata_options(config));
+  Collector collector(loop, config.host, metadata, measurers, collector_options(config));
+  LiveCollector live(measurers, config.disabled_measurers);
+  Routes routes({config.telemetry_path, node_name(config)},
+                {[&] { return collector.snapshot(); },
+                 [&](const Inventory& inventory) { return live.collect(inventory); },
+                 [&] { return loop.since_last_beat() < kHealthyBeat; },
+                 [&] { return collector.ready(); }});
+  auto server = Server::start(*addresses, {},
+                              [&](const Request& request) { return routes.handle(request); });
+  if (!server) return fail("--web.listen-address: " + server.error().message);
+
+  for (const int port : server.value()->ports()) {
+    log(LogLevel::kInfo, "listening", {{"port", std::to_string(port)}, {"version", kVersion}});
+  }
+  sweep_every_second(loop, *server.value());
+  loop.watch(signals.get(), [&] {
+    log(LogLevel::kInfo, "stopping");
+    loop.stop();
+  });
+  loop.run();
+  return 0;
+}
+
+}  // namespace volumeter

@@ -1,0 +1,55 @@
+#include <unistd.h>
+
+#include <cstdio>
+
+#include "cli/commands.h"
+#include "cli/wiring.h"
+#include "exposition/json.h"
+#include "exposition/table.h"
+
+namespace volumeter {
+namespace {
+
+using namespace std::chrono_literals;
+
+std::string print(const Config& config, const Snapshot& snapshot) {
+  const auto rows = to_rows(snapshot, std::chrono::system_clock::now());
+  if (config.output == Output::kJson) return to_json(snapshot, rows);
+  return to_table(rows, config.output == Output::kWide);
+}
+
+}  // namespace
+
+// One round of the agent's own machinery, without the agent.
+int run_df(const Config& config, const Measurers& measurers) {
+  if (const auto problem = check_host(config)) {
+    std::fprintf(stderr, "volumeter df: %s\n", problem->c_str());
+    return 2;
+  }
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  EventLoop loop;
+  MetadataSource metadata(metadata_options(config));
+  metadata.wait_first(5s);
+  Collector collector(loop, config.host, metadata, measurers, collector_options(config));
+  collector.on_snapshot([&](const Snapshot&) {
+    if (collector.ready()) loop.stop();
+  });
+  loop.after(500ms, [&] {
+    if (terminal) std::fputs("measuring ...\r", stderr);
+  });
+  // Every answer or its deadline, with room for several volumes that hang.
+  loop.after(config.worker_deadline + 8s, [&] { loop.stop(); });
+  loop.run();
+  if (terminal) std::fputs("\x1b[K", stderr);
+
+  const auto snapshot = collector.snapshot();
+  if (snapshot == nullptr) {
+    std::fputs("volumeter df: no volume could be looked at\n", stderr);
+    return 1;
+  }
+  const std::string text = print(config, *snapshot);
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return std::fflush(stdout) == 0 ? 0 : 1;
+}
+
+}  // namespace volumeter

@@ -1,0 +1,52 @@
+#include "cli/wiring.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+
+#include "mounts/mount_table.h"
+
+namespace volumeter {
+
+std::optional<std::string> check_host(const Config& config) {
+  const UniqueFd root(
+      ::open(config.host.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!root) return Error::from_errno("--path.rootfs: open " + config.host.rootfs, errno).message;
+  if (auto mounts = read_mountinfo(config.host); !mounts) {
+    return "--path.procfs: " + mounts.error().message +
+           " (the host's mount table needs hostPID and CAP_DAC_READ_SEARCH, or root)";
+  }
+  return std::nullopt;
+}
+
+std::string node_name(const Config& config) {
+  if (!config.node_name.empty()) return config.node_name;
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+MetadataOptions metadata_options(const Config& config) {
+  MetadataOptions options;
+  options.api.url = config.api_url;
+  options.api.token_file = config.token_file;
+  options.api.ca_file = config.ca_file;
+  options.node_name = node_name(config);
+  return options;
+}
+
+CollectorOptions collector_options(const Config& config) {
+  CollectorOptions options;
+  options.all_volumes = config.all_volumes;
+  options.sampler.workers.rootfs = config.host.rootfs;
+  options.sampler.workers.deadline = config.worker_deadline;
+  options.sampler.interval = config.interval;
+  options.sampler.stale_after =
+      std::chrono::duration_cast<std::chrono::seconds>(config.stale_after);
+  options.sampler.disabled = config.disabled_measurers;
+  return options;
+}
+
+}  // namespace volumeter

@@ -1,0 +1,71 @@
+// Schedule, deadlines, snapshot swap: the daemon's heart. Runs on the event loop; the accessors
+// are for any thread.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "collect/observer.h"
+#include "collect/sampler.h"
+#include "host/event_loop.h"
+#include "measure/all.h"
+#include "volumeter/snapshot.h"
+
+namespace volumeter {
+
+struct CollectorOptions {
+  SamplerOptions sampler;
+  bool all_volumes = false;  // configMap, secret, ... in /metrics too
+};
+
+class Collector {
+ public:
+  // Nothing happens before the loop runs.
+  Collector(EventLoop& loop, const HostPaths& host, MetadataSource& metadata,
+            const Measurers& measurers, CollectorOptions options);
+
+  // The newest snapshot; null before the first. Any thread; costs a mutex.
+  [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
+
+  // Every volume has been tried once: answered, or found to hang. Any thread.
+  [[nodiscard]] bool ready() const { return ready_; }
+
+  // Called on the event loop with each new snapshot.
+  void on_snapshot(std::function<void(const Snapshot&)> callback) { listener_ = std::move(callback); }
+
+ private:
+  void tick();
+  void observe();
+  void publish();
+  void publish_soon();
+
+  EventLoop& loop_;
+  const Measurers& measurers_;
+  const CollectorOptions options_;
+  Observer observer_;
+  Sampler sampler_;
+  std::function<void(const Snapshot&)> listener_;
+  bool publish_due_ = false;
+  bool looking_again_ = false;
+  std::atomic<bool> ready_{false};
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> snapshot_;  // guarded by mutex_
+};
+
+// Runs the live measurers: the HTTP thread's part of a scrape.
+class LiveCollector {
+ public:
+  LiveCollector(const Measurers& measurers, const std::set<std::string>& disabled);
+  MeasurementSet collect(const Inventory& inventory);
+
+ private:
+  std::vector<LiveMeasurer*> measurers_;
+};
+
+}  // namespace volumeter

@@ -1,0 +1,149 @@
+#include "collect/observer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "inventory/mount_index.h"
+#include "volumeter/log.h"
+
+namespace volumeter {
+namespace {
+
+using std::chrono::steady_clock;
+
+// A new pod's volumes wait this long for their names, rather than appear under others.
+constexpr auto kNameWait = std::chrono::seconds(5);
+constexpr const char* kUsualKubeletRoot = "/var/lib/kubelet";
+
+template <class T>
+bool replace(T& old, T fresh) {
+  if (old == fresh) return false;
+  old = std::move(fresh);
+  return true;
+}
+
+}  // namespace
+
+Observer::Observer(HostPaths host, MetadataSource& metadata, bool all_volumes)
+    : host_(std::move(host)),
+      metadata_(metadata),
+      inventory_(std::make_shared<const Inventory>()) {
+  input_.all_volumes = all_volumes;
+}
+
+void Observer::note(SourceState& source, const Status& status) {
+  const std::string problem = status ? std::string() : status.error().message;
+  if (problem != source.problem && !problem.empty()) {
+    log(LogLevel::kWarn, "a source of the inventory can't be read",
+        {{"source", source.source}, {"error", problem}});
+  } else if (problem.empty() && !source.up && source.last_success) {
+    log(LogLevel::kInfo, "a source of the inventory is back", {{"source", source.source}});
+  }
+  source.up = problem.empty();
+  source.problem = problem;
+  if (source.up) source.last_success = std::chrono::system_clock::now();
+}
+
+bool Observer::read_mounts() {
+  auto text = read_mountinfo(host_);
+  note(mounts_source_, text ? Status(Done{}) : Status(text.error()));
+  if (!text || *text == mountinfo_) return false;
+  ParsedMounts parsed = parse_mountinfo(*text);
+  if (parsed.bad_lines > 0) {
+    log(LogLevel::kWarn, "lines of mountinfo could not be parsed and were left out",
+        {{"lines", std::to_string(parsed.bad_lines)}});
+  }
+  mountinfo_ = std::move(text).value();
+  return replace(input_.mounts, std::move(parsed.table));
+}
+
+bool Observer::read_kubelet() {
+  std::string root = host_.kubelet;
+  if (root.empty()) root = find_kubelet_root(input_.mounts);
+  const bool guessed = root.empty();
+  if (guessed) root = kUsualKubeletRoot;
+  auto tree = scanner_.scan(host_, root);
+  // Nobody said that there is a kubelet: a host without one is no error.
+  if (!tree && guessed && tree.error().code == ENOENT) {
+    kubelet_source_ = {"kubelet-directory", false, {}, "no kubelet directory on this host"};
+    return replace(tree_, KubeletTree{});
+  }
+  note(kubelet_source_, tree ? Status(Done{}) : Status(tree.error()));
+  if (!tree) return false;
+  if (tree->problems != tree_.problems) {
+    for (const std::string& problem : tree->problems) {
+      log(LogLevel::kWarn, "an entry of the kubelet's directory was left out",
+          {{"error", problem}});
+    }
+  }
+  return replace(tree_, std::move(tree).value());
+}
+
+bool Observer::read_names() {
+  bool changed = false;
+  if (const auto fresh = metadata_.current(); fresh != names_) {
+    names_ = fresh;
+    changed = replace(input_.metadata, fresh->metadata);
+  }
+  auto logs = scan_pod_logs(host_);
+  const bool expected = !tree_.root.empty();
+  if (logs || expected) note(logs_source_, logs ? Status(Done{}) : Status(logs.error()));
+  if (logs) changed = replace(input_.pod_logs, std::move(logs).value()) || changed;
+  return changed;
+}
+
+bool Observer::read_devices() {
+  auto devices = read_block_devices(host_);
+  if (!devices) return false;
+  return replace(input_.devices, std::move(devices).value());
+}
+
+void Observer::withhold_unnamed(KubeletTree& tree) {
+  const bool can_come = metadata_.configured() && (names_ == nullptr || names_->source.up);
+  const auto now = steady_clock::now();
+  std::map<std::string, steady_clock::time_point> still;
+  withheld_ = false;
+  for (const std::string& uid : tree.pod_uids) {
+    if (!can_come || input_.metadata.pods.contains(uid)) continue;
+    const auto known = unnamed_since_.find(uid);
+    still[uid] = known == unnamed_since_.end() ? now : known->second;
+    if (now - still[uid] < kNameWait) withheld_ = true;
+  }
+  unnamed_since_ = std::move(still);
+  if (!withheld_) return;
+  metadata_.refresh_soon();
+  const auto waits = [&](const std::string& uid) {
+    const auto it = unnamed_since_.find(uid);
+    return it != unnamed_since_.end() && now - it->second < kNameWait;
+  };
+  std::erase_if(tree.pod_uids, waits);
+  std::erase_if(tree.volumes, [&](const PodVolumeDir& dir) { return waits(dir.pod_uid); });
+}
+
+bool Observer::observe() {
+  bool changed = read_mounts();
+  changed = read_kubelet() || changed;
+  changed = read_names() || changed;
+  changed = read_devices() || changed;
+  KubeletTree visible = tree_;
+  withhold_unnamed(visible);
+  changed = replace(input_.kubelet, std::move(visible)) || changed;
+  if (changed) inventory_ = build_inventory(input_);
+  return changed;
+}
+
+std::vector<SourceState> Observer::sources() const {
+  std::vector<SourceState> all = {mounts_source_};
+  if (!tree_.root.empty() || !host_.kubelet.empty()) {
+    all.push_back(kubelet_source_);
+    all.push_back(logs_source_);
+  }
+  if (metadata_.configured()) {
+    all.push_back(names_ != nullptr
+                      ? names_->source
+                      : SourceState{"apiserver", false, {}, "no answer yet"});
+  }
+  return all;
+}
+
+}  // namespace volumeter

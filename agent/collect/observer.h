@@ -1,0 +1,56 @@
+// Looks at the node: mount table, kubelet's directories, names. Turns what it sees into an
+// inventory, when something has changed. Never touches a volume's path. Event-loop thread only.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "inventory/inventory_builder.h"
+#include "kube/metadata_source.h"
+#include "volumeter/snapshot.h"
+
+namespace volumeter {
+
+class Observer {
+ public:
+  // `all_volumes`: publish the volumes of API objects too (--metrics.all-volumes).
+  Observer(HostPaths host, MetadataSource& metadata, bool all_volumes);
+
+  // Reads everything anew. True when the inventory changed. What can't be read keeps its last
+  // state; sources() says so.
+  bool observe();
+
+  // Never null; empty before the first observe().
+  [[nodiscard]] std::shared_ptr<const Inventory> inventory() const { return inventory_; }
+  [[nodiscard]] std::vector<SourceState> sources() const;
+
+  // Pods are held back because their names are still on the way: observe again soon.
+  [[nodiscard]] bool waiting_for_names() const { return !unnamed_since_.empty() && withheld_; }
+
+ private:
+  void note(SourceState& source, const Status& status);
+  bool read_mounts();
+  bool read_kubelet();
+  bool read_names();
+  bool read_devices();
+  void withhold_unnamed(KubeletTree& tree);
+
+  const HostPaths host_;
+  MetadataSource& metadata_;
+  KubeletScanner scanner_;
+  std::string mountinfo_;  // the text that input_.mounts was parsed from
+  KubeletTree tree_;       // as scanned, with pods that wait for their names
+  std::shared_ptr<const MetadataState> names_;
+  InventoryInput input_;
+  std::shared_ptr<const Inventory> inventory_;
+  SourceState mounts_source_{"mountinfo", false, {}, "not read yet"};
+  SourceState kubelet_source_{"kubelet-directory", false, {}, "not read yet"};
+  SourceState logs_source_{"podlogs", false, {}, "not read yet"};
+  std::map<std::string, std::chrono::steady_clock::time_point> unnamed_since_;  // by pod uid
+  bool withheld_ = false;
+};
+
+}  // namespace volumeter

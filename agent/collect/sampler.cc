@@ -1,0 +1,201 @@
+#include "collect/sampler.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "volumeter/log.h"
+
+namespace volumeter {
+namespace {
+
+// A volume that hangs is tried again after one, two, four ... intervals, up to this.
+constexpr auto kLongestBackoff = std::chrono::seconds(60);
+
+// The `reason` label: a small fixed set.
+std::string reason_of(int error) {
+  switch (error) {
+    case kNotVisible:
+      return "not_visible";
+    case ENOENT:
+    case ENOTDIR:
+      return "not_found";
+    case EACCES:
+    case EPERM:
+      return "permission";
+    case ELOOP:
+      return "symlink";
+    case EIO:
+      return "io";
+    case ESTALE:
+      return "stale_handle";
+    case ENOTCONN:
+    case ECONNABORTED:
+    case ECONNREFUSED:
+    case EHOSTDOWN:
+    case ETIMEDOUT:
+      return "server_gone";
+    default:
+      return "other";
+  }
+}
+
+std::string problem_of(int error) {
+  if (error == kNotVisible) {
+    return "another filesystem answers at this path: is the host's root bound with "
+           "HostToContainer propagation?";
+  }
+  return std::strerror(error);
+}
+
+}  // namespace
+
+Sampler::Sampler(EventLoop& loop, const Measurers& measurers, SamplerOptions options,
+                 std::function<void()> changed)
+    : loop_(loop),
+      options_(std::move(options)),
+      changed_(std::move(changed)),
+      inventory_(std::make_shared<const Inventory>()),
+      rounds_(measurers.size()),
+      pool_(loop, options_.workers) {
+  for (const auto& measurer : measurers) {
+    const bool on = !options_.disabled.contains(std::string(measurer->name()));
+    measurers_.push_back(on ? dynamic_cast<const SampledMeasurer*>(measurer.get()) : nullptr);
+  }
+  pool_.on_released([this](DeviceNumber device) {
+    for (auto& [key, entry] : entries_) {
+      if (std::get<1>(key) == device) entry.not_before = {};
+    }
+    start_round();
+  });
+}
+
+Sampler::Key Sampler::key(std::size_t measurer, const Target& target) {
+  return {measurer, target.device, target.root, target.path};
+}
+
+void Sampler::set_inventory(std::shared_ptr<const Inventory> inventory) {
+  inventory_ = std::move(inventory);
+  std::set<Key> here;
+  for (std::size_t m = 0; m < measurers_.size(); ++m) {
+    for (const Target& target : inventory_->targets) here.insert(key(m, target));
+  }
+  std::erase_if(entries_, [&](const auto& item) { return !here.contains(item.first); });
+}
+
+void Sampler::start_round() {
+  const auto now = Clock::now();
+  if (outstanding_ == 0) round_started_ = now;
+  for (std::size_t m = 0; m < measurers_.size(); ++m) {
+    if (measurers_[m] == nullptr) continue;
+    for (const std::size_t i : measurers_[m]->targets(*inventory_)) {
+      const Target& target = inventory_->targets[i];
+      if (target.hold) continue;
+      const auto it = entries_.find(key(m, target));
+      if (it != entries_.end() && (it->second.under_way || now < it->second.not_before)) continue;
+      submit(m, target);
+    }
+  }
+  if (outstanding_ == 0) round_ended();
+}
+
+void Sampler::submit(std::size_t measurer, const Target& target) {
+  const Key id = key(measurer, target);
+  entries_[id].under_way = true;
+  ++outstanding_;
+  pool_.submit(static_cast<std::uint32_t>(measurer), target,
+               [this, id](const JobResult& result) { finished(id, result); });
+}
+
+void Sampler::finished(const Key& id, const JobResult& result) {
+  --outstanding_;
+  if (const auto it = entries_.find(id); it != entries_.end()) {
+    Entry& entry = it->second;
+    const auto before = entry.state.responsive;
+    entry.under_way = false;
+    record(entry, result);
+    back_off(entry);
+    if (before != entry.state.responsive && (before || entry.state.responsive == false)) {
+      const bool back = entry.state.responsive == true;
+      log(back ? LogLevel::kInfo : LogLevel::kWarn,
+          back ? "a volume responds again" : "a volume does not respond",
+          {{"path", std::get<3>(id)}});
+      if (outstanding_ > 0) changed_();
+    }
+  }
+  if (outstanding_ == 0) round_ended();
+}
+
+void Sampler::record(Entry& entry, const JobResult& result) {
+  TargetState& state = entry.state;
+  switch (result.outcome) {
+    case JobOutcome::kTimedOut:
+      state.responsive = false;
+      state.problem = "no answer by the deadline: the kernel still waits for this filesystem";
+      ++state.errors["timeout"];
+      ++entry.timeouts;
+      return;
+    case JobOutcome::kFailed:
+      state.problem = "the worker process died or could not be started";
+      ++state.errors["worker"];
+      return;
+    case JobOutcome::kAnswered:
+      break;
+  }
+  entry.timeouts = 0;
+  state.responsive = true;
+  const int error = result.answer.error;
+  if (error == 0) {
+    state.answer = result.answer;
+    state.answered_at = std::chrono::system_clock::now();
+    entry.answered = Clock::now();
+    state.problem.clear();
+    return;
+  }
+  ++state.errors[reason_of(error)];
+  state.problem = problem_of(error);
+  // Another filesystem stands there now: what was measured isn't this volume any more.
+  if (error == kNotVisible) state.answer.reset();
+}
+
+void Sampler::back_off(Entry& entry) const {
+  if (entry.timeouts == 0) {
+    entry.not_before = {};
+    return;
+  }
+  using std::chrono::milliseconds;
+  const milliseconds longest = std::max<milliseconds>(options_.interval, kLongestBackoff);
+  const milliseconds pause = options_.interval * (1 << std::min(entry.timeouts - 1, 10));
+  // A little less than whole intervals, so that the round it is due in finds it due.
+  entry.not_before = Clock::now() + std::min(pause, longest) - options_.interval / 2;
+}
+
+void Sampler::round_ended() {
+  const std::chrono::duration<double> took = Clock::now() - round_started_;
+  for (std::size_t m = 0; m < rounds_.size(); ++m) {
+    RoundResult& round = rounds_[m];
+    round = {took.count(), true, 0};
+    for (const auto& [id, entry] : entries_) {
+      if (std::get<0>(id) == m && !entry.state.problem.empty()) ++round.failed;
+    }
+  }
+  changed_();
+}
+
+std::vector<const TargetState*> Sampler::states(std::size_t measurer) {
+  const auto now = Clock::now();
+  std::vector<const TargetState*> out;
+  out.reserve(inventory_->targets.size());
+  for (const Target& target : inventory_->targets) {
+    const auto it = entries_.find(key(measurer, target));
+    if (it != entries_.end() && it->second.state.answer &&
+        now - it->second.answered > options_.stale_after) {
+      it->second.state.answer.reset();
+    }
+    out.push_back(it == entries_.end() ? nullptr : &it->second.state);
+  }
+  return out;
+}
+
+}  // namespace volumeter

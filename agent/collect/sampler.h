@@ -1,0 +1,87 @@
+// Runs the sampled measurers' requests through the workers and keeps what they answered.
+// Event-loop thread only.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "host/event_loop.h"
+#include "measure/all.h"
+#include "volumeter/measurer.h"
+#include "workers/worker_pool.h"
+
+namespace volumeter {
+
+struct SamplerOptions {
+  WorkerOptions workers;
+  std::chrono::milliseconds interval{15000};
+  std::chrono::seconds stale_after{600};
+  std::set<std::string> disabled;  // names of measurers that don't run
+};
+
+// How the last round of one measurer went.
+struct RoundResult {
+  double seconds = 0;
+  bool complete = false;  // false: its first round hasn't ended
+  std::size_t failed = 0;
+};
+
+class Sampler {
+ public:
+  // `changed` is called when answers have come in that a new snapshot should show.
+  Sampler(EventLoop& loop, const Measurers& measurers, SamplerOptions options,
+          std::function<void()> changed);
+
+  // Follows the inventory: state of targets that left is forgotten.
+  void set_inventory(std::shared_ptr<const Inventory> inventory);
+
+  // Starts a round: every target whose turn it is and that has no request under way.
+  void start_round();
+  [[nodiscard]] bool idle() const { return outstanding_ == 0; }
+
+  // Parallel to the inventory's targets; null where never sampled. Answers older than stale_after
+  // are dropped here. Valid until the next call of any method.
+  std::vector<const TargetState*> states(std::size_t measurer);
+
+  [[nodiscard]] const std::vector<RoundResult>& rounds() const { return rounds_; }
+  [[nodiscard]] WorkerPool::Counts workers() const { return pool_.counts(); }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  // What identifies a target from one inventory to the next. The path is part of it: a reused
+  // device number must not pass one volume's answers to another.
+  using Key = std::tuple<std::size_t, DeviceNumber, std::string, std::string>;
+  struct Entry {
+    TargetState state;
+    Clock::time_point answered{};
+    Clock::time_point not_before{};
+    int timeouts = 0;  // in a row
+    bool under_way = false;
+  };
+
+  static Key key(std::size_t measurer, const Target& target);
+  void submit(std::size_t measurer, const Target& target);
+  void finished(const Key& key, const JobResult& result);
+  static void record(Entry& entry, const JobResult& result);
+  void back_off(Entry& entry) const;
+  void round_ended();
+
+  EventLoop& loop_;
+  const SamplerOptions options_;
+  std::function<void()> changed_;
+  std::vector<const SampledMeasurer*> measurers_;  // by index; null for others
+  std::shared_ptr<const Inventory> inventory_;
+  std::map<Key, Entry> entries_;
+  std::vector<RoundResult> rounds_;
+  Clock::time_point round_started_;
+  std::size_t outstanding_ = 0;
+  WorkerPool pool_;  // last: its callbacks use all of the above
+};
+
+}  // namespace volumeter

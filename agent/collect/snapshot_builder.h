@@ -1,0 +1,22 @@
+// Inventory and states to Snapshot: pure, so that recorded nodes can be tested end to end.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "measure/all.h"
+#include "volumeter/snapshot.h"
+
+namespace volumeter {
+
+struct SnapshotInput {
+  std::shared_ptr<const Inventory> inventory;
+  // Per measurer, parallel to inventory->targets; an empty list for live measurers.
+  std::vector<std::vector<const TargetState*>> states;
+  std::vector<SourceState> sources;
+  WallTime now;
+};
+
+std::shared_ptr<Snapshot> build_snapshot(const Measurers& measurers, const SnapshotInput& input);
+
+}  // namespace volumeter

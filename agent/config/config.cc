@@ -1,0 +1,217 @@
+#include "config/config.h"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <cstdlib>
+#include <map>
+#include <memory>
+
+#include "volumeter/version.h"
+
+namespace volumeter {
+namespace {
+
+constexpr const char* kServiceAccount = "/var/run/secrets/kubernetes.io/serviceaccount/";
+
+// In a pod, the API server is where the kubelet's environment variables say.
+std::string in_cluster_url() {
+  const char* host = std::getenv("KUBERNETES_SERVICE_HOST");
+  const char* port = std::getenv("KUBERNETES_SERVICE_PORT");
+  if (host == nullptr || port == nullptr) return {};
+  const std::string address = host;
+  const bool ipv6 = address.find(':') != std::string::npos;
+  return "https://" + (ipv6 ? "[" + address + "]" : address) + ":" + port;
+}
+
+class Parser {
+ public:
+  explicit Parser(const std::vector<std::string>& measurers) : app_("", "volumeter") {
+    app_.description("volumeter: how full, how fast and how healthy each volume of this node is");
+    app_.set_version_flag("--version", std::string("volumeter ") + kVersion + " (" + kRevision +
+                                           ")");
+    app_.require_subcommand(1);
+    app_.fallthrough();
+    app_.set_config("--config.file", "", "Read flags from this file, as lines of flag=value");
+    app_.get_config_formatter_base()->parentSeparator('/');
+    app_.add_subcommand("agent", "Serve metrics, the status page and JSON over HTTP");
+    CLI::App* df = app_.add_subcommand("df", "Print this node's volumes and how full they are");
+    df->add_option("-o,--output", output_, "table, wide or json")
+        ->check(CLI::IsMember({"table", "wide", "json"}));
+    host_flags();
+    web_flags();
+    measure_flags(measurers);
+    kube_flags();
+    log_flags();
+  }
+
+  ParsedConfig parse(int argc, const char* const* argv) {
+    ParsedConfig out;
+    try {
+      app_.parse(argc, argv);
+      out.config = finish();
+    } catch (const CLI::ParseError& error) {
+      out.exit = true;
+      std::ostringstream text;
+      const int code = app_.exit(error, text, text);
+      out.exit_code = code == 0 ? 0 : 2;
+      out.message = text.str();
+    }
+    return out;
+  }
+
+  [[nodiscard]] std::vector<std::string> names() const { return names_; }
+
+ private:
+  template <class T>
+  CLI::Option* flag(const std::string& name, T& value, const std::string& help) {
+    names_.push_back("--" + name);
+    return app_.add_option("--" + name, value, help)
+        ->envname(environment_name("--" + name))
+        ->capture_default_str();
+  }
+
+  void duration(const std::string& name, std::chrono::milliseconds& value,
+                const std::string& shown, const std::string& help) {
+    auto text = std::make_shared<std::string>(shown);
+    texts_.push_back(text);
+    flag(name, *text, help)->check([&value](const std::string& given) {
+      auto parsed = parse_duration(given);
+      if (!parsed) return parsed.error().message;
+      value = *parsed;
+      return std::string();
+    });
+  }
+
+  void host_flags() {
+    flag("path.procfs", config_.host.procfs, "Where the host's /proc is mounted");
+    flag("path.sysfs", config_.host.sysfs, "Where the host's /sys is mounted");
+    flag("path.rootfs", config_.host.rootfs,
+         "Where the host's root is mounted (in a container with HostToContainer)");
+    flag("path.kubelet", config_.host.kubelet,
+         "The kubelet's directory on the host (default: found from the mount table)");
+  }
+
+  void web_flags() {
+    flag("web.listen-address", config_.listen, "Address to listen on; repeatable");
+    flag("web.telemetry-path", config_.telemetry_path, "Path of the metrics");
+  }
+
+  void measure_flags(const std::vector<std::string>& measurers) {
+    duration("interval", config_.interval, "15s", "How often volumes are measured");
+    duration("stale-after", config_.stale_after, "10m",
+             "How long a volume that can't be measured keeps its last values");
+    duration("worker.deadline", config_.worker_deadline, "2s",
+             "How long a call on a volume may sleep in the kernel before the volume counts as hung");
+    for (const std::string& name : measurers) {
+      names_.push_back("--measure." + name);
+      auto& on = enabled_[name] = true;
+      app_.add_flag("--measure." + name + ",!--no-measure." + name, on,
+                    "Measure " + name + " (default: on)")
+          ->envname(environment_name("--measure." + name));
+    }
+    names_.push_back("--metrics.all-volumes");
+    app_.add_flag("--metrics.all-volumes", config_.all_volumes,
+                  "Export volumes of ConfigMaps, Secrets, projected and downward API too")
+        ->envname(environment_name("--metrics.all-volumes"));
+  }
+
+  void kube_flags() {
+    config_.api_url = in_cluster_url();
+    if (!config_.api_url.empty()) {
+      config_.token_file = std::string(kServiceAccount) + "token";
+      config_.ca_file = std::string(kServiceAccount) + "ca.crt";
+    }
+    flag("kube.api-url", config_.api_url, "URL of the API server (default: the pod's environment)");
+    flag("kube.token-file", config_.token_file, "Bearer token for the API server");
+    flag("kube.ca-file", config_.ca_file, "CA certificate of the API server");
+    flag("kube.node-name", config_.node_name, "This node's name (default: the host's name)");
+  }
+
+  void log_flags() {
+    flag("log.level", log_level_, "debug, info, warn or error")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+    flag("log.format", log_format_, "logfmt or json")->check(CLI::IsMember({"logfmt", "json"}));
+  }
+
+  Config finish() {
+    config_.command = app_.get_subcommands().front()->get_name();
+    static const std::map<std::string, LogLevel> kLevels = {{"debug", LogLevel::kDebug},
+                                                            {"info", LogLevel::kInfo},
+                                                            {"warn", LogLevel::kWarn},
+                                                            {"error", LogLevel::kError}};
+    config_.log_level = kLevels.at(log_level_);
+    config_.log_format = log_format_ == "json" ? LogFormat::kJson : LogFormat::kLogfmt;
+    config_.output = output_ == "json"   ? Output::kJson
+                     : output_ == "wide" ? Output::kWide
+                                         : Output::kTable;
+    for (const auto& [name, on] : enabled_) {
+      if (!on) config_.disabled_measurers.insert(name);
+    }
+    while (config_.host.rootfs.size() > 1 && config_.host.rootfs.ends_with('/')) {
+      config_.host.rootfs.pop_back();
+    }
+    if (!config_.telemetry_path.starts_with('/')) {
+      throw CLI::ValidationError("--web.telemetry-path", "must begin with /");
+    }
+    if (config_.worker_deadline >= config_.interval) {
+      throw CLI::ValidationError("--worker.deadline", "must be shorter than --interval");
+    }
+    return config_;
+  }
+
+  CLI::App app_;
+  Config config_;
+  std::vector<std::string> names_;
+  std::vector<std::shared_ptr<std::string>> texts_;
+  std::map<std::string, bool> enabled_;
+  std::string log_level_ = "info";
+  std::string log_format_ = "logfmt";
+  std::string output_ = "table";
+};
+
+}  // namespace
+
+Result<std::chrono::milliseconds> parse_duration(const std::string& text) {
+  const Error bad{"\"" + text + "\" is not a duration; allowed are numbers with ms, s, m, h, d: "
+                  "500ms, 15s, 1h30m"};
+  static const std::map<std::string, std::int64_t> kUnits = {
+      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
+  std::int64_t total = 0;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const auto digits = text.find_first_not_of("0123456789", at);
+    if (digits == at || digits == std::string::npos || digits - at > 9) return bad;
+    const auto end = std::min(text.find_first_of("0123456789", digits), text.size());
+    const auto unit = kUnits.find(text.substr(digits, end - digits));
+    if (unit == kUnits.end()) return bad;
+    total += std::stoll(text.substr(at, digits - at)) * unit->second;
+    at = end;
+  }
+  if (total <= 0) return bad;
+  return std::chrono::milliseconds(total);
+}
+
+std::string environment_name(const std::string& flag) {
+  std::string name = "VOLUMETER_";
+  for (const char c : flag.substr(2)) {
+    name += std::isalnum(static_cast<unsigned char>(c)) != 0
+                ? static_cast<char>(std::toupper(static_cast<unsigned char>(c)))
+                : '_';
+  }
+  return name;
+}
+
+std::vector<std::string> flag_names(const std::vector<std::string>& measurers) {
+  std::vector<std::string> names = Parser(measurers).names();
+  names.emplace_back("--config.file");
+  return names;
+}
+
+ParsedConfig parse_config(int argc, const char* const* argv,
+                          const std::vector<std::string>& measurers) {
+  return Parser(measurers).parse(argc, argv);
+}
+
+}  // namespace volumeter

@@ -1,0 +1,62 @@
+// Flags, environment and config file to one immutable Config.
+#pragma once
+
+#include <chrono>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "host/host.h"
+#include "volumeter/log.h"
+#include "volumeter/result.h"
+
+namespace volumeter {
+
+enum class Output { kTable, kWide, kJson };
+
+struct Config {
+  std::string command;  // "agent" or "df"
+
+  HostPaths host;
+
+  std::vector<std::string> listen = {":10098"};
+  std::string telemetry_path = "/metrics";
+
+  std::chrono::milliseconds interval{15000};
+  std::chrono::milliseconds stale_after{600000};
+  std::chrono::milliseconds worker_deadline{2000};
+  std::set<std::string> disabled_measurers;
+  bool all_volumes = false;
+
+  std::string api_url;  // empty: no API server
+  std::string token_file;
+  std::string ca_file;
+  std::string node_name;
+
+  LogLevel log_level = LogLevel::kInfo;
+  LogFormat log_format = LogFormat::kLogfmt;
+
+  Output output = Output::kTable;  // df
+};
+
+// What to do after parsing: go on with `config`, or print `message` and exit.
+struct ParsedConfig {
+  Config config;
+  bool exit = false;
+  int exit_code = 0;     // 0 for --help and --version, 2 for a mistake
+  std::string message;  // names the flag and what is allowed
+};
+
+// Precedence: command line, then VOLUMETER_<FLAG> in the environment, then --config.file, then
+// defaults. `measurers` gives the names for --[no-]measure.<name>.
+ParsedConfig parse_config(int argc, const char* const* argv,
+                          const std::vector<std::string>& measurers);
+
+// "15s", "500ms", "1h30m", as Prometheus writes durations; an error says what is allowed.
+Result<std::chrono::milliseconds> parse_duration(const std::string& text);
+
+// Every flag and its environment variable, for docs: "--interval" -> "VOLUMETER_INTERVAL".
+std::vector<std::string> flag_names(const std::vector<std::string>& measurers);
+std::string environment_name(const std::string& flag);
+
+}  // namespace volumeter

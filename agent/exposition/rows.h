@@ -1,0 +1,48 @@
+// A snapshot as people read it: one row a volume, one row a filesystem of the node. The table, the
+// page and the JSON are three forms of the same rows.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "volumeter/snapshot.h"
+
+namespace volumeter {
+
+enum class RowState { kOk, kUnknown, kReadOnly, kError, kNotMounted, kHung };
+std::string_view to_string(RowState state);
+
+struct Row {
+  std::string namespace_;
+  std::string pod;
+  std::string pod_uid;
+  std::string volume;
+  std::string claim;
+  std::string type;  // "csi", "emptyDir", ...; "filesystem" for the node's own
+  std::string volume_mode;
+  std::string persistent_volume;
+  std::string storage_class;
+  std::string csi_driver;
+  std::string device;
+  std::string fstype;
+  std::string path;
+  std::string method;
+  Usage usage;
+  std::optional<std::uint64_t> requested;
+  std::optional<double> age_seconds;  // of `usage`
+  bool shares_filesystem = false;
+  bool mounted = false;
+  RowState state = RowState::kUnknown;
+  std::string problem;
+};
+
+// Volumes by namespace, pod and name, then the node's filesystems. `now` gives the ages.
+std::vector<Row> to_rows(const Snapshot& snapshot, WallTime now);
+
+// "35 MiB", "1.2 TiB"; "-" when absent.
+std::string human_bytes(std::optional<std::uint64_t> bytes);
+std::string percent(std::optional<double> ratio);  // "85%", rounded up as df does
+std::string human_age(std::optional<double> seconds);
+
+}  // namespace volumeter

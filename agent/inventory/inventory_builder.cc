@@ -1,0 +1,183 @@
+#include "inventory/inventory_builder.h"
+
+#include <map>
+#include <set>
+#include <utility>
+
+#include "inventory/mount_index.h"
+#include "inventory/pod_volumes.h"
+#include "inventory/subjects.h"
+
+namespace volumeter {
+namespace {
+
+using TargetKey = std::pair<DeviceNumber, std::string>;
+
+// Where mounts, devices and directories meet: fills what add_pod_volumes left open.
+class Placement {
+ public:
+  Placement(const InventoryInput& input, Inventory& out)
+      : input_(input), out_(out), mounts_(input.mounts) {
+    if (!input.kubelet.root.empty()) node_mount(mounts_.covering(input.kubelet.root));
+    node_mount(mounts_.at("/"));
+    for (const MountEntry& entry : input.mounts) {
+      if (entry.fstype == "devtmpfs" && entry.root != "/") device_binds_.push_back(&entry);
+      // Where images and containers' writable layers live: beneath the overlays' upper directories.
+      if (!entry.upper_dir.empty()) image_devices_.insert(device_of(entry.upper_dir));
+    }
+  }
+
+  void volume(Volume& volume, const PodVolumeDir* dir) {
+    if (volume.mode == VolumeMode::kBlock) {
+      if (dir != nullptr) block(volume, *dir);
+      return;
+    }
+    if (volume.path.empty()) return;
+    const MountEntry* own = mounts_.at(volume.path);
+    if (own == nullptr && volume.mount_expected) return;  // not mounted
+    volume.mounted = true;
+    const MountEntry* mount = own != nullptr ? own : mounts_.covering(volume.path);
+    if (mount == nullptr) return;
+    volume.mount = *mount;
+    volume.device = device_label(*mount);
+    volume.shares_filesystem = own == nullptr || mount->root != "/" ||
+                               node_devices_.contains(mount->device) ||
+                               is_network_filesystem(mount->fstype) ||
+                               (volume.kind == VolumeKind::kHostPath &&
+                                is_pseudo_filesystem(mount->fstype));
+    const bool hold = out_.pods[volume.pod].deleting;
+    // A hostPath's mount belongs to the node: only its filesystem is measured.
+    if (own != nullptr && (volume.kind != VolumeKind::kHostPath || !volume.shares_filesystem)) {
+      volume.target = target(*mount, hold);
+    }
+    if (volume.shares_filesystem && !is_pseudo_filesystem(mount->fstype)) {
+      volume.filesystem = filesystem(*mount, hold);
+    }
+  }
+
+  void node_filesystems() {
+    for (const MountEntry* mount : node_mounts_) filesystem(*mount, false);
+    for (const DeviceNumber device : image_devices_) {
+      if (const auto* mount = mounts_.representative(device, input_.kubelet.root)) {
+        filesystem(*mount, false);
+      }
+    }
+    if (!input_.kubelet.root.empty()) return;
+    for (const MountEntry* mount : mounts_.visible()) {
+      if (!is_pseudo_filesystem(mount->fstype)) filesystem(*mount, false);
+    }
+  }
+
+ private:
+  void node_mount(const MountEntry* mount) {
+    if (mount == nullptr || is_pseudo_filesystem(mount->fstype)) return;
+    node_mounts_.push_back(mount);
+    node_devices_.insert(mount->device);
+  }
+
+  [[nodiscard]] DeviceNumber device_of(const std::string& path) const {
+    const MountEntry* mount = mounts_.covering(path);
+    return mount == nullptr ? DeviceNumber{} : mount->device;
+  }
+
+  // "nvme0n1p2": the kernel's name of the device, else the source's last component for /dev/...
+  [[nodiscard]] std::string device_label(const MountEntry& mount) const {
+    if (const auto it = input_.devices.find(mount.device); it != input_.devices.end()) {
+      return it->second.name;
+    }
+    if (mount.source.starts_with("/dev/")) return mount.source.substr(mount.source.rfind('/') + 1);
+    return {};
+  }
+
+  // A block volume's device: the kubelet binds its node from devtmpfs at .../<PV>/.../<pod uid>
+  // (kubernetes: pkg/volume/util/volumepathhandler). The loop device that the kubelet itself
+  // attaches there as a lock never appears as a mount's root.
+  void block(Volume& volume, const PodVolumeDir& dir) {
+    std::string name;
+    for (const MountEntry* bind : device_binds_) {
+      const std::string_view point = bind->mount_point;
+      if (point.ends_with("/" + dir.pod_uid) &&
+          point.find("/" + dir.name + "/") != std::string_view::npos) {
+        name = bind->root.substr(1);
+      }
+    }
+    if (name.empty() && dir.link_target.starts_with("/dev/")) name = dir.link_target.substr(5);
+    for (char& c : name) c = c == '/' ? '!' : c;  // as in sysfs
+    for (const auto& [number, device] : input_.devices) {
+      if (device.name != name) continue;
+      volume.device = name;
+      volume.device_bytes = device.size_bytes;
+      volume.mounted = true;
+    }
+  }
+
+  std::size_t target(const MountEntry& mount, bool hold) {
+    const auto [it, fresh] =
+        targets_.try_emplace({mount.device, mount.root}, out_.targets.size());
+    if (fresh) {
+      out_.targets.push_back({mount.device, mount.root, mount.mount_point, mount.fstype, hold});
+    }
+    Target& found = out_.targets[it->second];
+    if (found.hold && !hold) {  // a mount that nobody is about to unmount
+      found.path = mount.mount_point;
+      found.hold = false;
+    }
+    return it->second;
+  }
+
+  std::size_t filesystem(const MountEntry& beneath, bool hold) {
+    const auto [it, fresh] = filesystems_.try_emplace(beneath.device, out_.filesystems.size());
+    if (!fresh) {
+      Filesystem& known = out_.filesystems[it->second];
+      if (!hold && out_.targets[known.target].hold) known.target = target(beneath, false);
+      return it->second;
+    }
+    const MountEntry* shown = mounts_.representative(beneath.device, input_.kubelet.root);
+    const bool inside_pods = shown == nullptr || is_pod_path(shown->mount_point);
+    const MountEntry& mount = inside_pods ? beneath : *shown;
+    Filesystem filesystem;
+    filesystem.mount = mount;
+    filesystem.device = mount.source;
+    filesystem.target = target(mount, hold && inside_pods);
+    // A pod's path would be a new label value for each pod.
+    filesystem.labels = make_filesystem_labels(mount, inside_pods);
+    if (!labels_.insert(*filesystem.labels).second) {  // two FUSE mounts of the same program, say
+      filesystem.labels = make_filesystem_labels(mount, inside_pods, &mount.device);
+    }
+    out_.filesystems.push_back(std::move(filesystem));
+    return it->second;
+  }
+
+  [[nodiscard]] bool is_pod_path(const std::string& path) const {
+    return !input_.kubelet.root.empty() && is_beneath(path, input_.kubelet.root) &&
+           path != input_.kubelet.root;
+  }
+
+  const InventoryInput& input_;
+  Inventory& out_;
+  const MountIndex mounts_;
+  std::vector<const MountEntry*> node_mounts_;
+  std::vector<const MountEntry*> device_binds_;
+  std::set<DeviceNumber> node_devices_;
+  std::set<DeviceNumber> image_devices_;
+  std::map<TargetKey, std::size_t> targets_;
+  std::map<DeviceNumber, std::size_t> filesystems_;
+  std::set<std::vector<std::string>> labels_;
+};
+
+}  // namespace
+
+std::shared_ptr<const Inventory> build_inventory(const InventoryInput& input) {
+  auto inventory = std::make_shared<Inventory>();
+  std::vector<const PodVolumeDir*> dirs;
+  add_pod_volumes(input, *inventory, dirs);
+  Placement placement(input, *inventory);
+  for (std::size_t i = 0; i < inventory->volumes.size(); ++i) {
+    placement.volume(inventory->volumes[i], dirs[i]);
+  }
+  placement.node_filesystems();
+  add_subjects(*inventory, input.all_volumes);
+  return inventory;
+}
+
+}  // namespace volumeter

@@ -1,0 +1,28 @@
+// The inventory as a pure function: no system call, no clock, no state.
+#pragma once
+
+#include <memory>
+
+#include "host/block_devices.h"
+#include "kube/metadata.h"
+#include "kubelet/kubelet_tree.h"
+#include "mounts/mount_table.h"
+#include "volumeter/inventory.h"
+
+namespace volumeter {
+
+// Everything that is known about a node. Each part may be empty: names get fewer, numbers stay.
+struct InventoryInput {
+  MountTable mounts;
+  KubeletTree kubelet;  // empty root: a host without Kubernetes
+  Metadata metadata;
+  PodLogNames pod_logs;
+  BlockDevices devices;
+  bool all_volumes = false;  // subjects of API objects aren't hidden
+};
+
+// Never fails: what doesn't fit together is left unknown. Linear in its input, but for the choice
+// of a representative mount (shared filesystems times mounts).
+std::shared_ptr<const Inventory> build_inventory(const InventoryInput& input);
+
+}  // namespace volumeter

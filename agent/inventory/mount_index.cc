@@ -1,0 +1,86 @@
+#include "inventory/mount_index.h"
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+namespace volumeter {
+
+bool is_network_filesystem(std::string_view fstype) {
+  static const std::set<std::string_view> kNames = {
+      "nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "9p", "afs", "lustre", "beegfs", "virtiofs",
+      "gpfs", "ocfs2", "gfs2", "orangefs", "coda"};
+  // fuseblk is a local disk served by a process.
+  return kNames.contains(fstype) || fstype == "fuse" || fstype.starts_with("fuse.");
+}
+
+bool is_pseudo_filesystem(std::string_view fstype) {
+  static const std::set<std::string_view> kNames = {
+      "autofs",   "binfmt_misc", "bpf",       "cgroup",     "cgroup2",    "configfs", "debugfs",
+      "devpts",   "devtmpfs",    "efivarfs",  "fusectl",    "hugetlbfs",  "iso9660",  "mqueue",
+      "nsfs",     "overlay",     "proc",      "pstore",     "rpc_pipefs", "squashfs", "securityfs",
+      "selinuxfs", "sysfs",      "tracefs",   "erofs",      "ramfs",      "sockfs",   "pipefs"};
+  return kNames.contains(fstype);
+}
+
+bool is_beneath(std::string_view path, std::string_view directory) {
+  if (directory == "/") return path.starts_with('/');
+  return path == directory || (path.starts_with(directory) && path.size() > directory.size() &&
+                               path[directory.size()] == '/');
+}
+
+MountIndex::MountIndex(const MountTable& table) {
+  by_mount_point_.reserve(table.size());
+  for (const MountEntry& entry : table) by_mount_point_[entry.mount_point] = &entry;
+  for (const MountEntry& entry : table) {
+    if (by_mount_point_[entry.mount_point] == &entry) visible_.push_back(&entry);
+  }
+}
+
+const MountEntry* MountIndex::at(std::string_view path) const {
+  const auto it = by_mount_point_.find(path);
+  return it == by_mount_point_.end() ? nullptr : it->second;
+}
+
+const MountEntry* MountIndex::covering(std::string_view path) const {
+  while (!path.empty()) {
+    if (const MountEntry* entry = at(path)) return entry;
+    const auto slash = path.rfind('/');
+    if (slash == std::string_view::npos) break;
+    path = path.substr(0, slash);
+  }
+  return at("/");
+}
+
+const MountEntry* MountIndex::representative(DeviceNumber device, std::string_view avoid) const {
+  const auto rank = [&](const MountEntry* entry) {
+    return std::make_tuple(!avoid.empty() && is_beneath(entry->mount_point, avoid) &&
+                               entry->mount_point != avoid,
+                           entry->root != "/", entry->mount_point.size());
+  };
+  const MountEntry* best = nullptr;
+  for (const MountEntry* entry : visible_) {
+    if (entry->device == device && (best == nullptr || rank(entry) < rank(best))) best = entry;
+  }
+  return best;
+}
+
+std::string find_kubelet_root(const MountTable& table) {
+  std::map<std::string_view, std::size_t> votes;
+  for (const MountEntry& entry : table) {
+    const std::string_view path = entry.mount_point;
+    const auto volumes = path.find("/volumes/kubernetes.io~");
+    if (volumes == std::string_view::npos) continue;
+    const auto uid = path.rfind('/', volumes - 1);
+    constexpr std::string_view kPods = "/pods";
+    if (uid == std::string_view::npos || uid < kPods.size()) continue;
+    if (path.substr(uid - kPods.size(), kPods.size()) != kPods) continue;
+    ++votes[path.substr(0, uid - kPods.size())];
+  }
+  const auto most = std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) {
+    return a.second < b.second;
+  });
+  return most == votes.end() ? std::string() : std::string(most->first);
+}
+
+}  // namespace volumeter

@@ -1,0 +1,192 @@
+#include "inventory/pod_volumes.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace volumeter {
+namespace {
+
+// The kubelet's plugin directory names (kubernetes: pkg/volume/*/, each plugin's name).
+VolumeKind kind_of_plugin(const std::string& plugin) {
+  static const std::map<std::string, VolumeKind> kKinds = {
+      {"csi", VolumeKind::kCsi},
+      {"local-volume", VolumeKind::kLocal},
+      {"host-path", VolumeKind::kHostPath},
+      {"empty-dir", VolumeKind::kEmptyDir},
+      {"configmap", VolumeKind::kConfigMap},
+      {"secret", VolumeKind::kSecret},
+      {"projected", VolumeKind::kProjected},
+      {"downward-api", VolumeKind::kDownwardApi},
+      {"image", VolumeKind::kImage},
+      {"nfs", VolumeKind::kNfs},
+      {"iscsi", VolumeKind::kIscsi},
+      {"fc", VolumeKind::kFc},
+      {"rbd", VolumeKind::kRbd},
+      {"cephfs", VolumeKind::kCephFs},
+      {"aws-ebs", VolumeKind::kCloudDisk},
+      {"gce-pd", VolumeKind::kCloudDisk},
+      {"azure-disk", VolumeKind::kCloudDisk},
+      {"azure-file", VolumeKind::kCloudDisk},
+      {"cinder", VolumeKind::kCloudDisk},
+      {"vsphere-volume", VolumeKind::kCloudDisk},
+      {"portworx-volume", VolumeKind::kCloudDisk}};
+  const auto it = kKinds.find(plugin);
+  return it == kKinds.end() ? VolumeKind::kUnknown : it->second;
+}
+
+// Directories that are the volume, rather than a place to mount one.
+bool is_plain_directory(VolumeKind kind) {
+  return is_api_object(kind) || kind == VolumeKind::kEmptyDir || kind == VolumeKind::kHostPath ||
+         kind == VolumeKind::kImage;
+}
+
+class PodJoin {
+ public:
+  PodJoin(const InventoryInput& input, Inventory& out, std::vector<const PodVolumeDir*>& dirs)
+      : input_(input), metadata_(input.metadata), out_(out), dirs_(dirs) {}
+
+  void add(const std::string& uid, const std::vector<const PodVolumeDir*>& dirs) {
+    const auto known = metadata_.pods.find(uid);
+    const PodMetadata* spec = known == metadata_.pods.end() ? nullptr : &known->second;
+    out_.pods.push_back(pod(uid, spec));
+    pod_ = out_.pods.size() - 1;
+    std::vector<bool> found(spec == nullptr ? 0 : spec->volumes.size());
+    for (const PodVolumeDir* dir : dirs) add_directory(*dir, spec, found);
+    if (spec == nullptr || spec->phase == "Succeeded" || spec->phase == "Failed") return;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      if (!found[i]) add_without_directory(spec->volumes[i], spec->phase == "Running");
+    }
+  }
+
+ private:
+  [[nodiscard]] Pod pod(const std::string& uid, const PodMetadata* spec) const {
+    Pod pod;
+    if (spec != nullptr) {
+      pod = spec->pod;
+    } else if (const auto log = input_.pod_logs.find(uid); log != input_.pod_logs.end()) {
+      pod.namespace_ = log->second.namespace_;
+      pod.name = log->second.name;
+    }
+    pod.uid = uid;  // a static pod's directory is named by its mirror hash
+    return pod;
+  }
+
+  const ClaimMetadata* claim_of(const PodVolume& volume) const {
+    const auto it = metadata_.claims.find({out_.pods[pod_].namespace_, volume.claim_name});
+    return volume.claim_name.empty() || it == metadata_.claims.end() ? nullptr : &it->second;
+  }
+
+  const PersistentVolumeMetadata* persistent_volume(const std::string& name) const {
+    const auto it = metadata_.persistent_volumes.find(name);
+    return it == metadata_.persistent_volumes.end() ? nullptr : &it->second;
+  }
+
+  // A pod can name one claim twice: one directory is then two volumes.
+  void add_directory(const PodVolumeDir& dir, const PodMetadata* spec, std::vector<bool>& found) {
+    bool matched = false;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const PodVolume& candidate = spec->volumes[i];
+      const ClaimMetadata* claim = claim_of(candidate);
+      const bool same = candidate.claim_name.empty()
+                            ? candidate.name == dir.name && !is_persistent(dir)
+                            : claim != nullptr && claim->persistent_volume == dir.name;
+      if (!same) continue;
+      found[i] = matched = true;
+      push(from_directory(dir, &candidate, claim), &dir);
+    }
+    if (!matched) push(from_directory(dir, nullptr, nullptr), &dir);
+  }
+
+  static bool is_persistent(const PodVolumeDir& dir) {
+    return dir.mode == VolumeMode::kBlock || (dir.plugin == "csi" && !dir.csi.ephemeral &&
+                                              !dir.csi.spec_volume_id.empty());
+  }
+
+  Volume from_directory(const PodVolumeDir& dir, const PodVolume* spec,
+                        const ClaimMetadata* claim) {
+    Volume volume;
+    volume.name = spec == nullptr ? dir.name : spec->name;
+    volume.kind = kind_of_plugin(dir.plugin);
+    volume.mode = dir.mode;
+    volume.path = dir.path;
+    volume.csi_driver = dir.csi.driver;
+    volume.volume_handle = dir.csi.volume_handle;
+    if (spec != nullptr) volume.size_limit = spec->size_limit;
+    // Inline volumes of a pod have no PersistentVolume; a directory of a persistent plugin is
+    // named after its one.
+    const bool persistent = claim != nullptr || is_persistent(dir);
+    if (persistent) volume.persistent_volume = dir.name;
+    set_claim(volume, claim);
+    return volume;
+  }
+
+  void add_without_directory(const PodVolume& spec, bool running) {
+    Volume volume;
+    volume.name = spec.name;
+    volume.kind = spec.kind;
+    volume.path = spec.host_path;
+    const ClaimMetadata* claim = claim_of(spec);
+    if (claim != nullptr) {
+      const PersistentVolumeMetadata* pv = persistent_volume(claim->persistent_volume);
+      if (pv == nullptr) return;
+      volume.kind = pv->kind;
+      volume.mode = claim->mode;
+      volume.persistent_volume = pv->name;
+      if (pv->kind == VolumeKind::kHostPath) volume.path = pv->host_path;
+    }
+    set_claim(volume, claim);
+    const bool elsewhere = volume.kind == VolumeKind::kHostPath || volume.kind == VolumeKind::kImage;
+    // A claim of a running pod without any directory is a volume that isn't there.
+    if (elsewhere || (running && claim != nullptr)) push(std::move(volume), nullptr);
+  }
+
+  void set_claim(Volume& volume, const ClaimMetadata* claim) {
+    if (const auto* pv = persistent_volume(volume.persistent_volume)) {
+      volume.storage_class = pv->storage_class;
+      volume.reclaim_policy = pv->reclaim_policy;
+      if (!pv->csi_driver.empty()) volume.csi_driver = pv->csi_driver;
+      if (!pv->volume_handle.empty()) volume.volume_handle = pv->volume_handle;
+      if (claim == nullptr && !pv->claim_name.empty()) {
+        volume.claim = claim_index(Claim{pv->claim_namespace, pv->claim_name, {}, {}});
+      }
+    }
+    if (claim == nullptr) return;
+    if (volume.storage_class.empty()) volume.storage_class = claim->storage_class;
+    volume.claim = claim_index(claim->claim);
+  }
+
+  std::size_t claim_index(const Claim& claim) {
+    const auto [it, fresh] =
+        claims_.try_emplace({claim.namespace_, claim.name}, out_.claims.size());
+    if (fresh) out_.claims.push_back(claim);
+    return it->second;
+  }
+
+  void push(Volume volume, const PodVolumeDir* dir) {
+    volume.pod = pod_;
+    volume.mount_expected = !is_plain_directory(volume.kind);
+    out_.volumes.push_back(std::move(volume));
+    dirs_.push_back(dir);
+  }
+
+  const InventoryInput& input_;
+  const Metadata& metadata_;
+  Inventory& out_;
+  std::vector<const PodVolumeDir*>& dirs_;
+  std::map<ObjectKey, std::size_t> claims_;
+  std::size_t pod_ = 0;
+};
+
+}  // namespace
+
+void add_pod_volumes(const InventoryInput& input, Inventory& inventory,
+                     std::vector<const PodVolumeDir*>& dirs) {
+  std::map<std::string, std::vector<const PodVolumeDir*>> by_pod;
+  for (const std::string& uid : input.kubelet.pod_uids) by_pod[uid];
+  for (const PodVolumeDir& dir : input.kubelet.volumes) by_pod[dir.pod_uid].push_back(&dir);
+  PodJoin join(input, inventory, dirs);
+  for (const auto& [uid, pod_dirs] : by_pod) join.add(uid, pod_dirs);
+}
+
+}  // namespace volumeter

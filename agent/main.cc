@@ -1,0 +1,30 @@
+// Wiring only: which part of the binary this process is.
+#include <cstdio>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "cli/commands.h"
+#include "config/config.h"
+#include "measure/all.h"
+#include "workers/worker_main.h"
+
+int main(int argc, char** argv) {
+  using namespace volumeter;
+  if (argc == 3 && std::string_view(argv[1]) == kWorkerCommand) {
+    return worker_main(argv[2], worker_functions(make_all_measurers(HostPaths{})));
+  }
+  std::vector<std::string> names;
+  for (const auto& measurer : make_all_measurers(HostPaths{})) {
+    names.emplace_back(measurer->name());
+  }
+  const ParsedConfig parsed = parse_config(argc, argv, names);
+  if (parsed.exit) {
+    std::fputs(parsed.message.c_str(), parsed.exit_code == 0 ? stdout : stderr);
+    return parsed.exit_code;
+  }
+  const Config& config = parsed.config;
+  configure_log(config.command == "df" ? LogLevel::kError : config.log_level, config.log_format);
+  const Measurers measurers = make_all_measurers(config.host);
+  return config.command == "df" ? run_df(config, measurers) : run_agent(config, measurers);
+}

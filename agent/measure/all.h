@@ -1,0 +1,22 @@
+// The list of measurers. A new one adds a line to all.cc.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "host/host.h"
+#include "volumeter/measurer.h"
+
+namespace volumeter {
+
+using Measurers = std::vector<std::unique_ptr<Measurer>>;
+
+// In an order that the daemon and its workers agree on.
+Measurers make_all_measurers(const HostPaths& host);
+
+// The functions that workers run, by index; null for measurers that need none.
+std::vector<SampleFunction> worker_functions(const Measurers& measurers);
+
+}  // namespace volumeter

@@ -1,0 +1,74 @@
+#include "volumeter/measurement.h"
+
+#include <utility>
+
+#include "volumeter/snapshot.h"
+
+namespace volumeter {
+namespace {
+
+std::vector<std::string> concat(std::vector<std::string> head,
+                                const std::vector<std::string>& tail) {
+  head.insert(head.end(), tail.begin(), tail.end());
+  return head;
+}
+
+}  // namespace
+
+Labels make_labels(std::vector<std::string> values) {
+  return std::make_shared<const std::vector<std::string>>(std::move(values));
+}
+
+VolumeMetric::VolumeMetric(const std::string& suffix, const std::string& help, MetricType type,
+                           const std::vector<std::string>& extra)
+    : claim{"volumeter_volume_" + suffix, help, type,
+            concat({"namespace", "persistentvolumeclaim"}, extra)},
+      pod{"volumeter_pod_volume_" + suffix, help + " For a volume without a known claim.", type,
+          concat({"namespace", "pod", "volume", "type"}, extra)} {}
+
+void MeasurementSet::add(const MetricDesc& desc, Labels labels, double value) {
+  const auto [it, fresh] = index_.try_emplace(&desc, families_.size());
+  if (fresh) families_.push_back({&desc, {}});
+  families_[it->second].series.push_back({std::move(labels), value});
+}
+
+void MeasurementSet::add(const MetricDesc& desc, std::vector<std::string> labels, double value) {
+  add(desc, make_labels(std::move(labels)), value);
+}
+
+void MeasurementSet::add(const VolumeMetric& metric, const Subject& subject, double value) {
+  if (!subject.hidden) add(metric.for_subject(subject), subject.labels, value);
+}
+
+void MeasurementSet::add(const VolumeMetric& metric, const Subject& subject,
+                         const std::vector<std::string>& extra, double value) {
+  if (!subject.hidden) add(metric.for_subject(subject), concat(*subject.labels, extra), value);
+}
+
+void MeasurementSet::append(const MeasurementSet& other) {
+  for (const Family& family : other.families_) {
+    const auto [it, fresh] = index_.try_emplace(family.desc, families_.size());
+    if (fresh) families_.push_back({family.desc, {}});
+    auto& series = families_[it->second].series;
+    series.insert(series.end(), family.series.begin(), family.series.end());
+  }
+}
+
+namespace {
+
+std::optional<double> quotient(std::optional<std::uint64_t> part,
+                               std::optional<std::uint64_t> rest) {
+  if (!part || !rest || *part + *rest == 0) return std::nullopt;
+  return static_cast<double>(*part) / (static_cast<double>(*part) + static_cast<double>(*rest));
+}
+
+}  // namespace
+
+std::optional<double> Usage::ratio() const { return quotient(used, available); }
+std::optional<double> Usage::inodes_ratio() const { return quotient(inodes_used, inodes_free); }
+
+std::string_view to_string(UsageMethod method) {
+  return method == UsageMethod::kStatfs ? "statfs" : "none";
+}
+
+}  // namespace volumeter

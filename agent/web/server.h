@@ -1,0 +1,60 @@
+// The HTTP server: one thread of libmicrohttpd's, whatever the clients do.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "volumeter/result.h"
+#include "web/connections.h"
+
+namespace volumeter {
+
+struct Request {
+  std::string method;
+  std::string path;
+  std::string accept;
+  std::string user_agent;
+  bool accepts_gzip = false;
+};
+
+struct Response {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  bool gzipped = false;  // body is a gzip stream already
+};
+
+// Called on the HTTP thread, one request at a time. Must not block.
+using Handler = std::function<Response(const Request&)>;
+
+// "host:port", "[::1]:port", ":port" (IPv6 and IPv4).
+struct ListenAddress {
+  std::string host;
+  std::string port;
+};
+Result<ListenAddress> parse_listen_address(const std::string& text);
+
+class Server {
+ public:
+  // Listens on every address or none: an error names the one that can't be had and why.
+  static Result<std::unique_ptr<Server>> start(const std::vector<ListenAddress>& addresses,
+                                               ConnectionLimits limits, Handler handler);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  // Enforces deadlines. Call about once a second, from any thread.
+  void sweep();
+
+  // The ports really listened on, in order: port 0 asks the kernel for one.
+  [[nodiscard]] std::vector<int> ports() const;
+
+ private:
+  struct Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace volumeter

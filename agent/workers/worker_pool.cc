@@ -1,0 +1,272 @@
+#include "workers/worker_pool.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "volumeter/log.h"
+
+namespace volumeter {
+namespace {
+
+using std::chrono::steady_clock;
+using namespace std::chrono_literals;
+
+// Requests a worker holds at once: enough to save it from waking up for each, few enough to take
+// back when it stalls.
+constexpr std::size_t kWindow = 16;
+constexpr auto kStall = std::chrono::nanoseconds(kStallNs);
+constexpr auto kLook = 50ms;
+constexpr auto kUnkillable = 500ms;  // a process that outlives SIGKILL by this is in state D
+
+WorkerRequest to_request(std::uint64_t id, std::uint32_t function, const Target& target) {
+  WorkerRequest request;
+  request.id = id;
+  request.function = function;
+  request.check =
+      target.fstype == "btrfs" ? VisibilityCheck::kMountRoot : VisibilityCheck::kDeviceNumber;
+  request.device = target.device;
+  const std::size_t length = std::min(target.path.size(), request.path.size() - 1);
+  request.path_length = static_cast<std::uint32_t>(length);
+  std::memcpy(request.path.data(), target.path.data(), length);
+  return request;
+}
+
+}  // namespace
+
+WorkerPool::WorkerPool(EventLoop& loop, WorkerOptions options)
+    : loop_(loop), options_(std::move(options)) {}
+
+WorkerPool::~WorkerPool() {
+  for (const auto& worker : workers_) {
+    loop_.unwatch(worker->socket());
+    loop_.unwatch(worker->pidfd());
+    worker->kill();
+  }
+  // They die within microseconds. One that the kernel can't kill yet is left to init.
+  for (int i = 0; i < 200; ++i) {
+    bool gone = true;
+    for (const auto& worker : workers_) gone = worker->reap() && gone;
+    if (gone) break;
+    ::usleep(1000);
+  }
+}
+
+void WorkerPool::submit(std::uint32_t function, const Target& target, Callback done) {
+  const JobId id = next_id_++;
+  jobs_[id] = {function, target, std::move(done), false};
+  pending_.push_back(id);
+  if (pending_.size() == 1) loop_.after(0ms, [this] { pump(); });
+}
+
+WorkerPool::Counts WorkerPool::counts() const {
+  Counts counts;
+  counts.stuck = stuck_on_.size();
+  for (const auto& worker : workers_) {
+    if (!worker->stalled && !worker->killed) ++counts.ready;
+  }
+  return counts;
+}
+
+WorkerProcess* WorkerPool::ready_worker() {
+  for (const auto& worker : workers_) {
+    if (!worker->stalled && !worker->killed) {
+      return worker->sent.size() < kWindow ? worker.get() : nullptr;
+    }
+  }
+  auto spawned = WorkerProcess::spawn(options_.exe, options_.rootfs);
+  if (!spawned) {
+    log(LogLevel::kError, "cannot start a worker", {{"error", spawned.error().message}});
+    return nullptr;
+  }
+  workers_.push_back(std::move(spawned).value());
+  WorkerProcess* worker = workers_.back().get();
+  loop_.watch(worker->socket(), [this, worker] { receive(*worker); });
+  loop_.watch(worker->pidfd(), [this, worker] { exited(*worker); });
+  return worker;
+}
+
+void WorkerPool::pump() {
+  while (!pending_.empty()) {
+    const JobId id = pending_.front();
+    const DeviceNumber device = jobs_[id].target.device;
+    if (const auto trouble = troubled_.find(device); trouble != troubled_.end()) {
+      pending_.pop_front();
+      if (trouble->second.timed_out) {
+        finish(id, {JobOutcome::kTimedOut, {}, options_.deadline});
+      } else {
+        trouble->second.waiting.push_back(id);
+      }
+      continue;
+    }
+    WorkerProcess* worker = ready_worker();
+    if (worker == nullptr || !send(*worker, id)) break;
+    pending_.pop_front();
+  }
+  if (pending_.empty() || std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
+        return !worker->sent.empty();
+      })) {
+    if (!watching_ && !jobs_.empty()) {
+      watching_ = true;
+      loop_.after(kLook, [this] { look_for_stalls(); });
+    }
+    return;
+  }
+  // No worker could be had for what is left; the caller's next round tries again.
+  for (const JobId id : std::exchange(pending_, {})) finish(id, {});
+}
+
+bool WorkerPool::send(WorkerProcess& worker, JobId id) {
+  const Job& job = jobs_[id];
+  if (!worker.send(to_request(id, job.function, job.target))) return false;
+  if (worker.sent.empty()) worker.head_since = steady_clock::now();
+  worker.sent.push_back(id);
+  return true;
+}
+
+void WorkerPool::receive(WorkerProcess& worker) {
+  bool answered = false;
+  while (const auto reply = worker.receive()) {
+    const auto it = std::find(worker.sent.begin(), worker.sent.end(), reply->id);
+    if (it == worker.sent.end()) continue;  // taken back in the meantime
+    worker.sent.erase(it);
+    worker.head_since = steady_clock::now();
+    worker.last_look.reset();
+    if (reply->answer.error == ECANCELED) {
+      pending_.push_front(reply->id);
+      continue;
+    }
+    answered = true;
+    const DeviceNumber device = jobs_[reply->id].target.device;
+    finish(reply->id, {JobOutcome::kAnswered, reply->answer,
+                       std::chrono::nanoseconds(reply->duration_ns)});
+    if (worker.stalled && !worker.killed) {
+      worker.stalled = false;
+      stuck_on_.erase(&worker);
+      release(device);
+    }
+  }
+  if (answered) retire_surplus();
+  pump();
+}
+
+// A worker that came back after a fresh one took its place: one is enough.
+void WorkerPool::retire_surplus() {
+  bool have_one = false;
+  for (const auto& worker : workers_) {
+    if (worker->stalled || worker->killed) continue;
+    if (have_one && worker->sent.empty()) worker->kill();
+    have_one = true;
+  }
+}
+
+void WorkerPool::look_for_stalls() {
+  watching_ = false;
+  const auto now = steady_clock::now();
+  std::vector<WorkerProcess*> busy;
+  for (const auto& worker : workers_) {
+    if (!worker->sent.empty() && !worker->killed) busy.push_back(worker.get());
+  }
+  for (WorkerProcess* worker : busy) {
+    receive(*worker);  // an answer that we were too busy to read is no stall
+    if (!worker->sent.empty() && !worker->killed) check(*worker, now);
+  }
+  pump();
+}
+
+// Hung means: asleep in the kernel. A worker that wants a CPU and gets none, or is stopped, has
+// its time prolonged instead.
+void WorkerPool::check(WorkerProcess& worker, steady_clock::time_point now) {
+  const auto elapsed = now - worker.head_since;
+  if (elapsed < kStall) return;
+  const auto look = read_sleep_state(worker.pid());
+  const auto before = std::exchange(worker.last_look, look);
+  const bool asleep = look && look->asleep && before && before->asleep;
+  const bool slept_through = asleep && look->switches == before->switches;
+  if (!worker.stalled) {
+    if (slept_through) stall(worker);
+    return;
+  }
+  if (elapsed < options_.deadline) return;
+  if (asleep) {
+    time_out(worker);
+  } else {
+    worker.head_since = now - kStall;
+  }
+}
+
+void WorkerPool::take_back(WorkerProcess& worker, std::size_t keep) {
+  while (worker.sent.size() > keep) {
+    pending_.push_front(worker.sent.back());
+    worker.sent.pop_back();
+  }
+}
+
+void WorkerPool::stall(WorkerProcess& worker) {
+  worker.stalled = true;
+  const DeviceNumber device = jobs_[worker.sent.front()].target.device;
+  stuck_on_[&worker] = device;
+  troubled_[device];
+  take_back(worker, 1);
+}
+
+void WorkerPool::time_out(WorkerProcess& worker) {
+  worker.kill();  // stays in troubled_ until it is really gone
+  const JobId head = worker.sent.front();
+  worker.sent.clear();
+  Trouble& trouble = troubled_[stuck_on_[&worker]];
+  trouble.timed_out = true;
+  const std::vector<JobId> same_fate = std::exchange(trouble.waiting, {});
+  finish(head, {JobOutcome::kTimedOut, {}, options_.deadline});
+  for (const JobId id : same_fate) finish(id, {JobOutcome::kTimedOut, {}, options_.deadline});
+}
+
+void WorkerPool::exited(WorkerProcess& worker) {
+  if (!worker.reap()) return;
+  loop_.unwatch(worker.socket());
+  loop_.unwatch(worker.pidfd());
+  while (const auto reply = worker.receive()) {  // answers it gave before it died
+    const auto it = std::find(worker.sent.begin(), worker.sent.end(), reply->id);
+    if (it == worker.sent.end() || reply->answer.error == ECANCELED) continue;
+    worker.sent.erase(it);
+    finish(reply->id, {JobOutcome::kAnswered, reply->answer,
+                       std::chrono::nanoseconds(reply->duration_ns)});
+  }
+  take_back(worker, 1);
+  if (!worker.sent.empty()) {  // it died over this one: once may be bad luck
+    const JobId id = worker.sent.front();
+    worker.sent.clear();
+    if (!worker.killed) log(LogLevel::kWarn, "a worker died", {{"path", jobs_[id].target.path}});
+    if (std::exchange(jobs_[id].retried, true)) {
+      finish(id, {});
+    } else {
+      pending_.push_front(id);
+    }
+  }
+  const auto stuck = stuck_on_.find(&worker);
+  const std::optional<DeviceNumber> device =
+      stuck == stuck_on_.end() ? std::nullopt : std::optional(stuck->second);
+  if (device) stuck_on_.erase(stuck);
+  const bool resisted = worker.killed && steady_clock::now() - worker.killed_at > kUnkillable;
+  std::erase_if(workers_, [&](const auto& owned) { return owned.get() == &worker; });
+  if (device) {
+    release(*device);
+    if (released_ && resisted) released_(*device);
+  }
+  pump();
+}
+
+void WorkerPool::release(DeviceNumber device) {
+  const auto it = troubled_.find(device);
+  if (it == troubled_.end()) return;
+  for (const JobId id : it->second.waiting) pending_.push_back(id);
+  troubled_.erase(it);
+}
+
+void WorkerPool::finish(JobId id, const JobResult& result) {
+  auto node = jobs_.extract(id);
+  if (!node.empty()) node.mapped().done(result);
+}
+
+}  // namespace volumeter

@@ -1,0 +1,109 @@
+// Runs jobs on volumes in worker processes, so that a volume that hangs holds up nobody else.
+//
+// One worker serves everything while all is well. When it sleeps in the kernel over one request
+// for kStallNs, what has queued up behind goes to a fresh worker; at the deadline the request is
+// reported as timed out and the worker killed. While a worker is stuck on a superblock (or can't
+// be killed), nothing else is sent there: at most one process a superblock is ever lost.
+//
+// Event-loop thread only; nothing here blocks.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "host/event_loop.h"
+#include "volumeter/inventory.h"
+#include "volumeter/measurer.h"
+#include "workers/worker_process.h"
+
+namespace volumeter {
+
+struct WorkerOptions {
+  std::string exe = "/proc/self/exe";
+  std::string rootfs = "/";
+  std::chrono::milliseconds deadline{2000};
+};
+
+enum class JobOutcome {
+  kAnswered,
+  kTimedOut,  // it, or another job on the same superblock, slept past the deadline
+  kFailed,    // the worker died, or none could be started
+};
+
+struct JobResult {
+  JobOutcome outcome = JobOutcome::kFailed;
+  SampleAnswer answer;
+  std::chrono::nanoseconds duration{0};
+};
+
+class WorkerPool {
+ public:
+  using Callback = std::function<void(const JobResult&)>;
+
+  WorkerPool(EventLoop& loop, WorkerOptions options);
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  // `done` is called once, later, from the loop. Jobs run in order but for those of a superblock
+  // in trouble, which wait for its outcome.
+  void submit(std::uint32_t function, const Target& target, Callback done);
+
+  // Called when a worker that could not be killed has come back from this superblock: it answers
+  // again. (One that dies at once when killed says nothing about the volume.)
+  void on_released(std::function<void(DeviceNumber)> callback) { released_ = std::move(callback); }
+
+  struct Counts {
+    std::size_t ready = 0;  // serving or idle
+    std::size_t stuck = 0;  // asleep over a volume, or killed and not gone yet
+  };
+  [[nodiscard]] Counts counts() const;
+
+ private:
+  struct Job {
+    std::uint32_t function = 0;
+    Target target;
+    Callback done;
+    bool retried = false;  // its worker died once
+  };
+  using JobId = std::uint64_t;
+
+  void pump();
+  WorkerProcess* ready_worker();
+  bool send(WorkerProcess& worker, JobId id);
+  void receive(WorkerProcess& worker);
+  void look_for_stalls();
+  void check(WorkerProcess& worker, std::chrono::steady_clock::time_point now);
+  void stall(WorkerProcess& worker);
+  void time_out(WorkerProcess& worker);
+  void exited(WorkerProcess& worker);
+  void release(DeviceNumber device);
+  void take_back(WorkerProcess& worker, std::size_t keep);
+  void finish(JobId id, const JobResult& result);
+  void retire_surplus();
+
+  EventLoop& loop_;
+  const WorkerOptions options_;
+  std::function<void(DeviceNumber)> released_;
+  std::vector<std::unique_ptr<WorkerProcess>> workers_;
+  std::unordered_map<JobId, Job> jobs_;
+  std::deque<JobId> pending_;
+  // Superblocks with a stalled or stuck worker.
+  struct Trouble {
+    std::vector<JobId> waiting;  // for what becomes of the stalled one
+    bool timed_out = false;      // until the worker is gone, nothing more is tried
+  };
+  std::map<DeviceNumber, Trouble> troubled_;
+  std::map<const WorkerProcess*, DeviceNumber> stuck_on_;
+  JobId next_id_ = 1;
+  bool watching_ = false;
+};
+
+}  // namespace volumeter

@@ -1,0 +1,136 @@
+#include "workers/worker_process.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstddef>
+#include <sstream>
+#include <utility>
+
+#include "host/host.h"
+#include "workers/worker_main.h"
+
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+namespace volumeter {
+namespace {
+
+int start(const std::string& exe, const std::string& rootfs, int socket, pid_t& pid) {
+  posix_spawn_file_actions_t files;
+  posix_spawn_file_actions_init(&files);
+  posix_spawn_file_actions_adddup2(&files, socket, kWorkerSocket);
+  for (int fd = 0; fd < kWorkerSocket; ++fd) posix_spawn_file_actions_addclose(&files, fd);
+
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  sigset_t none;
+  sigset_t all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+
+  std::string name = "volumeter";
+  std::string command = kWorkerCommand;
+  std::string root = rootfs;
+  const std::array<char*, 4> argv = {name.data(), command.data(), root.data(), nullptr};
+  const std::array<char*, 1> environment = {nullptr};
+  const int code = ::posix_spawn(&pid, exe.c_str(), &files, &attributes, argv.data(),
+                                 environment.data());
+  posix_spawnattr_destroy(&attributes);
+  posix_spawn_file_actions_destroy(&files);
+  return code;
+}
+
+}  // namespace
+
+std::optional<SleepState> parse_sleep_state(const std::string& status) {
+  std::istringstream lines(status);
+  SleepState state;
+  bool found = false;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("State:\t") && line.size() > 7) {
+      found = true;
+      state.asleep = line[7] == 'S' || line[7] == 'D';
+    } else if (line.starts_with("voluntary_ctxt_switches:\t")) {
+      state.switches = std::strtoull(line.c_str() + line.find('\t') + 1, nullptr, 10);
+    }
+  }
+  return found ? std::optional(state) : std::nullopt;
+}
+
+std::optional<SleepState> read_sleep_state(pid_t pid) {
+  // The daemon's own /proc: `pid` is a number of its own pid namespace.
+  auto status = read_file("/proc/" + std::to_string(pid) + "/status");
+  return status ? parse_sleep_state(*status) : std::nullopt;
+}
+
+Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::string& exe,
+                                                            const std::string& rootfs) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return Error::from_errno("socketpair", errno);
+  }
+  UniqueFd ours(ends[0]);
+  const UniqueFd theirs(ends[1]);
+  ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
+  pid_t pid = 0;
+  if (const int code = start(exe, rootfs, theirs.get(), pid); code != 0) {
+    return Error::from_errno("start " + exe, code);
+  }
+  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (!pidfd) {
+    const int code = errno;
+    ::kill(pid, SIGKILL);
+    ::waitpid(pid, nullptr, 0);
+    return Error::from_errno("pidfd_open", code);
+  }
+  return std::unique_ptr<WorkerProcess>(
+      new WorkerProcess(pid, std::move(pidfd), std::move(ours)));
+}
+
+WorkerProcess::WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket)
+    : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)) {}
+
+WorkerProcess::~WorkerProcess() {
+  if (reaped_) return;
+  kill();
+  reap();
+}
+
+bool WorkerProcess::send(const WorkerRequest& request) {
+  const std::size_t size = offsetof(WorkerRequest, path) + request.path_length + 1;
+  return ::send(socket_.get(), &request, size, MSG_NOSIGNAL) == static_cast<ssize_t>(size);
+}
+
+std::optional<WorkerReply> WorkerProcess::receive() {
+  WorkerReply reply;
+  const ssize_t n = ::recv(socket_.get(), &reply, sizeof reply, 0);
+  return n == sizeof reply ? std::optional(reply) : std::nullopt;
+}
+
+void WorkerProcess::kill() {
+  if (!killed) killed_at = Clock::now();
+  killed = true;
+  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+bool WorkerProcess::reap() {
+  if (reaped_) return true;
+  siginfo_t info{};
+  const int code = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info,
+                            WEXITED | WNOHANG);
+  reaped_ = code == 0 && info.si_pid == pid_;
+  return reaped_;
+}
+
+}  // namespace volumeter

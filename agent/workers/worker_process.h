@@ -1,0 +1,70 @@
+// One worker process as the daemon sees it.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "host/unique_fd.h"
+#include "volumeter/result.h"
+#include "workers/protocol.h"
+
+namespace volumeter {
+
+// What /proc/<pid>/status says about whether a process waits in the kernel.
+struct SleepState {
+  bool asleep = false;         // state S or D: not running, not waiting for a CPU, not stopped
+  std::uint64_t switches = 0;  // voluntary context switches: the same twice is one long sleep
+};
+std::optional<SleepState> read_sleep_state(pid_t pid);
+std::optional<SleepState> parse_sleep_state(const std::string& status);
+
+// Event-loop thread only. The destructor kills the process but doesn't wait for its end.
+class WorkerProcess {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  // Starts `exe worker <rootfs>` with nothing open but its socket, an empty environment and
+  // default signal handling.
+  static Result<std::unique_ptr<WorkerProcess>> spawn(const std::string& exe,
+                                                      const std::string& rootfs);
+  ~WorkerProcess();
+  WorkerProcess(const WorkerProcess&) = delete;
+  WorkerProcess& operator=(const WorkerProcess&) = delete;
+
+  // False when the socket is full or the process is gone: try another, or later.
+  bool send(const WorkerRequest& request);
+  // The next answer, if one has arrived.
+  std::optional<WorkerReply> receive();
+  void kill();
+  // True once it has exited and been reaped.
+  bool reap();
+
+  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] int socket() const { return socket_.get(); }
+  [[nodiscard]] int pidfd() const { return pidfd_.get(); }
+
+  // The pool's book-keeping: ids in the order they were sent; the first is being served.
+  std::deque<std::uint64_t> sent;
+  Clock::time_point head_since;
+  std::optional<SleepState> last_look;
+  bool stalled = false;  // asleep over the first request for longer than kStallNs
+  bool killed = false;
+  Clock::time_point killed_at;
+
+ private:
+  WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket);
+
+  pid_t pid_;
+  UniqueFd pidfd_;
+  UniqueFd socket_;
+  bool reaped_ = false;
+};
+
+}  // namespace volumeter

@@ -1,0 +1,14 @@
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual
+                    -fstack-protector-strong)
+if(VOLUMETER_WERROR)
+  add_compile_options(-Werror)
+endif()
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  add_compile_definitions(_FORTIFY_SOURCE=2)
+endif()
+add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
+if(VOLUMETER_SANITIZE)
+  add_compile_options(-fsanitize=${VOLUMETER_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${VOLUMETER_SANITIZE})
+endif()

@@ -1,0 +1,68 @@
+// The Inventory: who uses which volume on this node, and what has to be measured for that.
+//
+// Immutable once built; shared between threads as shared_ptr<const Inventory>.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "volumeter/mount_entry.h"
+#include "volumeter/volume.h"
+
+namespace volumeter {
+
+// Label values in the order of a MetricDesc's label names. Shared, because every family of one
+// volume carries the same ones.
+using Labels = std::shared_ptr<const std::vector<std::string>>;
+
+// One directory of one filesystem that sampled measurers touch, however many mounts lead to it.
+struct Target {
+  DeviceNumber device;
+  std::string root;    // in the filesystem
+  std::string path;    // a mount point on the host that leads there
+  std::string fstype;  // decides how the visibility check works
+  // Every pod that uses it is being deleted: don't touch it, an unmount is due.
+  bool hold = false;
+
+  bool operator==(const Target&) const = default;
+};
+
+// A filesystem of the node itself, or one beneath volumes that share it.
+struct Filesystem {
+  MountEntry mount;
+  std::string device;  // label value: the source with "/dev/" kept, as node_exporter has it
+  std::size_t target = 0;
+  Labels labels;  // device, mountpoint, fstype
+};
+
+// What one set of per-volume series is about: a claim, with all pods of this node that use it,
+// or one pod's volume when it has no claim or the claim's name isn't known.
+struct Subject {
+  std::optional<std::size_t> claim;  // index into Inventory::claims
+  std::vector<std::size_t> volumes;  // indices into Inventory::volumes, never empty
+  // {namespace, persistentvolumeclaim}, or {namespace, pod, volume, type}.
+  Labels labels;
+  bool hidden = false;  // an API object's volume: shown by `df` and JSON, not in /metrics
+};
+
+struct Inventory {
+  std::vector<Pod> pods;
+  std::vector<Claim> claims;
+  std::vector<Volume> volumes;
+  std::vector<Filesystem> filesystems;
+  std::vector<Target> targets;
+  std::vector<Subject> subjects;
+};
+
+// The target whose answers say whether `volume` responds: its own, else its filesystem's.
+inline std::optional<std::size_t> answering_target(const Inventory& inventory,
+                                                   const Volume& volume) {
+  if (volume.target) return volume.target;
+  if (volume.filesystem) return inventory.filesystems[*volume.filesystem].target;
+  return std::nullopt;
+}
+
+}  // namespace volumeter

@@ -1,0 +1,22 @@
+// Structured logging. Thread-safe; never blocks on a volume. Field values are quoted as the
+// format (logfmt or json) needs, so hostile names can't forge a line.
+#pragma once
+
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace volumeter {
+
+enum class LogLevel { kDebug, kInfo, kWarn, kError };
+enum class LogFormat { kLogfmt, kJson };
+
+using LogFields = std::initializer_list<std::pair<std::string_view, std::string>>;
+
+// Call once, before any thread starts. Lines go to standard error.
+void configure_log(LogLevel level, LogFormat format);
+
+void log(LogLevel level, std::string_view message, LogFields fields = {});
+
+}  // namespace volumeter

@@ -1,0 +1,73 @@
+// The vocabulary of numbers: what a metric is, and the values of one moment.
+#pragma once
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "volumeter/inventory.h"
+
+namespace volumeter {
+
+enum class MetricType { kGauge, kCounter };
+
+// Declared as a constant beside the code that measures it. `help` is one line without
+// backslashes: the serializer doesn't escape it.
+struct MetricDesc {
+  std::string name;
+  std::string help;
+  MetricType type = MetricType::kGauge;
+  std::vector<std::string> labels;
+};
+
+// The two families of a per-volume metric: `volumeter_volume_<suffix>` for volumes with a known
+// claim and `volumeter_pod_volume_<suffix>` for the others.
+struct VolumeMetric {
+  VolumeMetric(const std::string& suffix, const std::string& help,
+               MetricType type = MetricType::kGauge, const std::vector<std::string>& extra = {});
+  [[nodiscard]] const MetricDesc& for_subject(const Subject& subject) const {
+    return subject.claim ? claim : pod;
+  }
+
+  MetricDesc claim;
+  MetricDesc pod;
+};
+
+struct Series {
+  Labels labels;
+  double value = 0;
+
+  bool operator==(const Series& other) const {
+    return value == other.value && (labels == other.labels || *labels == *other.labels);
+  }
+};
+
+// One metric with all its series. A family's desc outlives every MeasurementSet.
+struct Family {
+  const MetricDesc* desc = nullptr;
+  std::vector<Series> series;
+};
+
+// Measurements of one moment, grouped by family in order of first use. Not thread-safe while
+// it is filled; immutable afterwards.
+class MeasurementSet {
+ public:
+  void add(const MetricDesc& desc, Labels labels, double value);
+  void add(const MetricDesc& desc, std::vector<std::string> labels, double value);
+  // A subject's series; `extra` label values follow the subject's own.
+  void add(const VolumeMetric& metric, const Subject& subject, double value);
+  void add(const VolumeMetric& metric, const Subject& subject,
+           const std::vector<std::string>& extra, double value);
+  void append(const MeasurementSet& other);
+
+  [[nodiscard]] const std::vector<Family>& families() const { return families_; }
+
+ private:
+  std::vector<Family> families_;
+  std::unordered_map<const MetricDesc*, std::size_t> index_;
+};
+
+// Label values from plain strings.
+Labels make_labels(std::vector<std::string> values);
+
+}  // namespace volumeter

@@ -1,0 +1,98 @@
+// What a measurer is. A new measurement is one folder under agent/measure/ with one of these in
+// it, and one line in agent/measure/all.cc (CONTRIBUTING.md walks through it).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+#include "volumeter/inventory.h"
+#include "volumeter/measurement.h"
+#include "volumeter/result.h"
+#include "volumeter/snapshot.h"
+
+namespace volumeter {
+
+// What a worker process answers about one target: fixed size, no pointers, no names.
+struct SampleAnswer {
+  std::int32_t error = 0;  // errno; kNotVisible when another filesystem answered
+  std::array<std::uint64_t, 8> payload{};
+
+  template <class T>
+  void store(const T& value) {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(payload));
+    std::memcpy(payload.data(), &value, sizeof(T));
+  }
+  template <class T>
+  [[nodiscard]] T load() const {
+    static_assert(std::is_trivially_copyable_v<T> && sizeof(T) <= sizeof(payload));
+    T value;
+    std::memcpy(static_cast<void*>(&value), payload.data(), sizeof(T));
+    return value;
+  }
+};
+
+// SampleAnswer::error when `path` led to another filesystem than the mount table says: a missing
+// HostToContainer propagation, or a mount that changed in between. Outside errno's range.
+inline constexpr std::int32_t kNotVisible = 4097;
+
+// Runs in a worker, under its seccomp filter: fstatfs, fstat and statx are allowed, and nothing
+// that reads, lists or writes. `fd` was opened O_PATH and is closed by the caller right after.
+// Fills the payload and returns 0, or returns an errno. May hang; must not allocate.
+using SampleFunction = int (*)(int fd, SampleAnswer& answer);
+
+// What the collector knows of one target for one measurer.
+struct TargetState {
+  std::optional<SampleAnswer> answer;   // the last good one, until --stale-after
+  std::optional<WallTime> answered_at;  // of the last good one
+  std::optional<bool> responsive;       // false: a call hasn't returned by its deadline
+  std::string problem;                  // of the last attempt; empty when it succeeded
+  std::map<std::string, std::uint64_t> errors;  // by reason, since the agent started
+};
+
+// volumeter_volume_last_measured_timestamp_seconds{measurer}: for report() to call.
+void add_last_measured(MeasurementSet& out, const Subject& subject, std::string_view measurer,
+                       WallTime when);
+// Its desc, for docs.
+extern const VolumeMetric kLastMeasured;
+
+class Measurer {
+ public:
+  virtual ~Measurer() = default;
+  // As in --[no-]measure.<name> and the `measurer` label.
+  [[nodiscard]] virtual std::string_view name() const = 0;
+  // Every family it may add, for docs and flags. The descs live as long as the program.
+  [[nodiscard]] virtual std::vector<const MetricDesc*> families() const = 0;
+};
+
+// Reads kernel memory (/proc, sysfs, BPF maps). Called at each scrape on the HTTP thread, one
+// call at a time: must not block and never touches a volume's path.
+class LiveMeasurer : public Measurer {
+ public:
+  // An error leaves the measurements as they were and shows as volumeter_measurer_success 0.
+  virtual Status measure(const Inventory& inventory, MeasurementSet& out) = 0;
+};
+
+// Touches volumes, in a worker, every --interval.
+class SampledMeasurer : public Measurer {
+ public:
+  [[nodiscard]] virtual SampleFunction function() const = 0;
+
+  // Which of inventory.targets to sample. Event-loop thread; pure.
+  [[nodiscard]] virtual std::vector<std::size_t> targets(const Inventory& inventory) const = 0;
+
+  // Adds readings and measurements to `out` (whose inventory and vectors are set up already).
+  // `states` is parallel to inventory.targets; null where the target was never sampled.
+  // Event-loop thread; pure.
+  virtual void report(const std::vector<const TargetState*>& states, Snapshot& out) const = 0;
+};
+
+}  // namespace volumeter

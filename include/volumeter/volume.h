@@ -1,0 +1,97 @@
+// A Volume is one entry of one pod's `volumes`, as found on this node.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "volumeter/mount_entry.h"
+
+namespace volumeter {
+
+enum class VolumeKind {
+  kCsi,
+  kLocal,
+  kHostPath,
+  kEmptyDir,
+  kConfigMap,
+  kSecret,
+  kProjected,
+  kDownwardApi,
+  kImage,
+  kNfs,
+  kIscsi,
+  kFc,
+  kRbd,
+  kCephFs,
+  kCloudDisk,  // the in-tree awsElasticBlockStore, gcePersistentDisk, azureDisk, cinder, ...
+  kUnknown,
+};
+
+// The volume source's field name in the pod or PersistentVolume spec: "csi", "emptyDir", ...
+std::string_view to_string(VolumeKind kind);
+
+// True for volumes that hold API objects rather than the workload's data: configMap, secret,
+// projected, downwardAPI.
+bool is_api_object(VolumeKind kind);
+
+enum class VolumeMode { kFilesystem, kBlock };
+std::string_view to_string(VolumeMode mode);
+
+struct Pod {
+  std::string uid;
+  std::string namespace_;  // empty when no source of names knows this pod
+  std::string name;        // likewise
+  std::string node;
+  std::string owner_kind;  // "StatefulSet", "ReplicaSet", ... or empty
+  std::string owner_name;
+  std::optional<int> ordinal;  // of a StatefulSet's pod
+  bool deleting = false;       // has a deletionTimestamp: its volumes must not be touched
+
+  bool operator==(const Pod&) const = default;
+};
+
+struct Claim {
+  std::string namespace_;
+  std::string name;
+  std::optional<std::uint64_t> requested_bytes;  // spec.resources.requests.storage
+  std::vector<std::string> access_modes;
+
+  bool operator==(const Claim&) const = default;
+};
+
+struct Volume {
+  std::size_t pod = 0;  // index into Inventory::pods
+  std::string name;     // pod.spec.volumes[].name; the directory's name when that isn't known
+  VolumeKind kind = VolumeKind::kUnknown;
+  VolumeMode mode = VolumeMode::kFilesystem;
+
+  std::optional<std::size_t> claim;  // index into Inventory::claims
+  std::string persistent_volume;
+  std::string storage_class;
+  std::string reclaim_policy;
+  std::string csi_driver;
+  std::string volume_handle;
+  std::optional<std::uint64_t> size_limit;  // of an emptyDir, in bytes
+
+  std::string path;      // on the host; empty when not known
+  bool mounted = false;  // for a directory kind (emptyDir, hostPath): it is there
+  // A mounting plugin's directory that isn't a mount point is *not mounted*: what is written
+  // there lands on the node's root disk.
+  bool mount_expected = true;
+
+  // The filesystem that answers for `path`; absent when not mounted and for block volumes.
+  std::optional<MountEntry> mount;
+  // The filesystem holds more than this volume, so its numbers are not this volume's.
+  bool shares_filesystem = false;
+  std::optional<std::size_t> target;      // index into Inventory::targets
+  std::optional<std::size_t> filesystem;  // index into Inventory::filesystems, where shared
+
+  std::string device;                         // as node_exporter writes it: "nvme0n1"
+  std::optional<std::uint64_t> device_bytes;  // block volumes only
+};
+
+}  // namespace volumeter
