@@ -70,9 +70,10 @@ Row to_row(const Inventory& inventory, const Volume& volume, const Reading& read
 
 Row to_row(const Filesystem& filesystem, const Reading& reading, WallTime now) {
   Row row;
-  row.volume = printable(filesystem.mount.mount_point);
+  const auto& labels = *filesystem.labels;  // device, mountpoint, fstype
+  row.volume = labels[1].empty() ? labels[0] : labels[1];
   row.type = "filesystem";
-  row.device = printable(filesystem.mount.source);
+  row.device = labels[0];
   row.fstype = printable(filesystem.mount.fstype);
   row.path = printable(filesystem.mount.mount_point);
   row.method = to_string(reading.method);

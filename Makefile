@@ -1,0 +1,37 @@
+# A thin front to the CMake presets (CMakePresets.json). Each target is complete on a bare
+# Debian 12: it installs the packages it needs, or says which (scripts/install-deps.sh).
+SHELL := /bin/bash
+CMAKE_BUILD = cmake --build --preset
+
+.PHONY: build run test bench lint format clean deps deps-build
+
+deps-build:
+	@scripts/install-deps.sh build
+deps:
+	@scripts/install-deps.sh
+
+build: deps-build  ## build/release/volumeter
+	@cmake --preset release > /dev/null
+	$(CMAKE_BUILD) release --target volumeter
+
+run: deps-build  ## the agent on this machine's kubelet, or on a demonstration node
+	@cmake --preset release > /dev/null
+	$(CMAKE_BUILD) release --target volumeter demo-node
+	@build/release/tests/demo-node
+
+test: deps  ## every test, under sanitizers too
+	@scripts/test.sh
+
+bench: deps  ## ratios against the peers, in one run
+	@cmake --preset release > /dev/null
+	$(CMAKE_BUILD) release
+	@bench/run.sh
+
+lint: deps  ## clang-format, clang-tidy and the rules of the tree
+	@scripts/lint.sh
+
+format: deps
+	@git ls-files '*.cc' '*.h' | xargs clang-format -i
+
+clean:
+	rm -rf build

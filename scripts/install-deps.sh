@@ -1,0 +1,43 @@
+#!/bin/sh
+# Installs what volumeter is built and tested with: Debian 12 packages, nothing else.
+# Without root it prints the one line to run.
+#   scripts/install-deps.sh build   what `make build` and `make run` need
+#   scripts/install-deps.sh         all of it, for `make test`, `make lint` and `make bench` too
+set -eu
+
+build="ca-certificates git make cmake ninja-build g++ pkg-config
+  libmount-dev libcurl4-openssl-dev nlohmann-json3-dev libcli11-dev libspdlog-dev
+  libmicrohttpd-dev prometheus-cpp-dev zlib1g-dev libseccomp-dev libcap-dev
+  libgtest-dev libbenchmark-dev libfuse3-dev e2fsprogs xfsprogs btrfs-progs"
+tests="clang libclang-rt-14-dev clang-format clang-tidy prometheus prometheus-node-exporter
+  curl python3-jsonschema jq"
+
+case "${1:-all}" in
+  build) wanted="$build" ;;
+  all) wanted="$build $tests" ;;
+  *) echo "usage: $0 [build|all]" >&2; exit 2 ;;
+esac
+
+missing=
+for package in $wanted; do
+  status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+  [ "$status" = installed ] || missing="$missing $package"
+done
+[ -n "$missing" ] || exit 0
+
+if [ "$(id -u)" != 0 ]; then
+  echo "These packages are missing. Run once, as root:" >&2
+  echo "  apt-get update && apt-get install -y --no-install-recommends$missing" >&2
+  exit 1
+fi
+echo "installing:$missing"
+export DEBIAN_FRONTEND=noninteractive
+# The servers that come with these packages are for tests to start, not for the system.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e "$policy" ]; then
+  printf '#!/bin/sh\nexit 101\n' > "$policy"
+  chmod +x "$policy"
+  trap 'rm -f "$policy"' EXIT
+fi
+apt-get update -qq
+apt-get install -y -qq --no-install-recommends $missing > /dev/null
