@@ -33,6 +33,7 @@ class Parser {
                                            ")");
     app_.require_subcommand(1);
     app_.fallthrough();
+    app_.allow_config_extras(CLI::config_extras_mode::error);
     app_.set_config("--config.file", "", "Read flags from this file, as lines of flag=value");
     app_.get_config_formatter_base()->parentSeparator('/');
     app_.add_subcommand("agent", "Serve metrics, the status page and JSON over HTTP");
@@ -49,27 +50,47 @@ class Parser {
   ParsedConfig parse(int argc, const char* const* argv) {
     ParsedConfig out;
     try {
-      app_.parse(argc, argv);
+      app_.parse(with_environment({argv + 1, argv + argc}));
       out.config = finish();
+    } catch (const CLI::RequiredError& error) {
+      const auto given = app_.remaining();
+      out.message = given.empty() ? "a subcommand is required"
+                                  : "\"" + given.front() + "\" is not a subcommand";
+      out.message += ": agent or df\nRun with --help for more information.\n";
+      out.exit_code = 2;
     } catch (const CLI::ParseError& error) {
-      out.exit = true;
       std::ostringstream text;
-      const int code = app_.exit(error, text, text);
-      out.exit_code = code == 0 ? 0 : 2;
+      out.exit_code = app_.exit(error, text, text) == 0 ? 0 : 2;
       out.message = text.str();
     }
+    out.exit = !out.message.empty();
     return out;
   }
 
   [[nodiscard]] std::vector<std::string> names() const { return names_; }
 
  private:
+  // The environment stands between the command line and the config file, which CLI11 would read
+  // first; and a wrong value there is as wrong as one given by hand. Last argument first, as
+  // CLI11 wants it.
+  std::vector<std::string> with_environment(std::vector<std::string> arguments) const {
+    for (const std::string& name : names_) {
+      const char* value = std::getenv(environment_name(name).c_str());
+      const auto given = [&](const std::string& argument) {
+        return argument == name || argument.starts_with(name + "=") ||
+               argument == "--no-" + name.substr(2);
+      };
+      if (value == nullptr || std::any_of(arguments.begin(), arguments.end(), given)) continue;
+      arguments.push_back(name + "=" + value);
+    }
+    std::reverse(arguments.begin(), arguments.end());
+    return arguments;
+  }
+
   template <class T>
   CLI::Option* flag(const std::string& name, T& value, const std::string& help) {
     names_.push_back("--" + name);
-    return app_.add_option("--" + name, value, help)
-        ->envname(environment_name("--" + name))
-        ->capture_default_str();
+    return app_.add_option("--" + name, value, help)->capture_default_str();
   }
 
   void duration(const std::string& name, std::chrono::milliseconds& value,
@@ -108,13 +129,11 @@ class Parser {
       names_.push_back("--measure." + name);
       auto& on = enabled_[name] = true;
       app_.add_flag("--measure." + name + ",!--no-measure." + name, on,
-                    "Measure " + name + " (default: on)")
-          ->envname(environment_name("--measure." + name));
+                    "Measure " + name + " (default: on)");
     }
     names_.push_back("--metrics.all-volumes");
     app_.add_flag("--metrics.all-volumes", config_.all_volumes,
-                  "Export volumes of ConfigMaps, Secrets, projected and downward API too")
-        ->envname(environment_name("--metrics.all-volumes"));
+                  "Export volumes of ConfigMaps, Secrets, projected and downward API too");
   }
 
   void kube_flags() {

@@ -71,7 +71,7 @@ void EventLoop::fire_timers() {
 
 void EventLoop::run() {
   std::array<epoll_event, 32> events{};
-  while (!stopped_) {
+  while (!stopped_.exchange(false)) {
     const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), timeout_ms());
     beat_ns_ = steady_clock::now().time_since_epoch().count();
     for (int i = 0; i < count; ++i) {

@@ -29,7 +29,7 @@ class EventLoop {
   TimerId after(Duration delay, Callback callback);
   void cancel(TimerId id);
 
-  // Until stop(). Beats at least once a second.
+  // Until stop(), after which it can be run again. Beats at least once a second.
   void run();
   void stop();  // any thread, or a callback
 

@@ -89,6 +89,7 @@ WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
 
 int worker_main(const std::string& rootfs, std::span<const SampleFunction> functions) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+  ::close_range(kWorkerSocket + 1, ~0U, 0);  // whatever the daemon was given without O_CLOEXEC
   ::prctl(PR_SET_NAME, "volumeter-worker", 0, 0, 0);
   const UniqueFd root(::open(rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return 1;

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kWindow = 16;
 constexpr auto kStall = std::chrono::nanoseconds(kStallNs);
 constexpr auto kLook = 50ms;
-constexpr auto kUnkillable = 500ms;  // a process that outlives SIGKILL by this is in state D
+constexpr auto kUnkillable = 200ms;  // a process that outlives SIGKILL by this is in state D
 
 WorkerRequest to_request(std::uint64_t id, std::uint32_t function, const Target& target) {
   WorkerRequest request;

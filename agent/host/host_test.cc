@@ -1,0 +1,88 @@
+#include "host/host.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "host/block_devices.h"
+#include "host/event_loop.h"
+
+namespace volumeter {
+namespace {
+
+namespace fs = std::filesystem;
+
+class HostTest : public testing::Test {
+ protected:
+  HostTest() {
+    std::string pattern = testing::TempDir() + "/host-XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+  }
+  ~HostTest() override { fs::remove_all(directory_); }
+  fs::path directory_;
+};
+
+TEST(Printable, KeepsNamesApartAndValid) {
+  EXPECT_EQ(printable("pvc-ä-日本"), "pvc-ä-日本");
+  EXPECT_EQ(printable("a\nb\x7f"), "a\\x0ab\\x7f");
+  EXPECT_EQ(printable("\xff\xc3"), "\\xff\\xc3");
+  EXPECT_NE(printable("\xfe"), printable("\xff"));
+  EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80") << "a surrogate is no character";
+  EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf") << "an overlong slash";
+}
+
+TEST_F(HostTest, AFifoInAFilesPlaceIsRefusedAtOnce) {
+  const std::string path = directory_ / "token";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  const auto text = read_file(path);
+  ASSERT_FALSE(text);
+  EXPECT_NE(text.error().message.find("not a regular file"), std::string::npos);
+}
+
+TEST_F(HostTest, AFileOverTheLimitIsRefusedByName) {
+  const std::string path = directory_ / "long";
+  std::ofstream(path) << std::string(100, 'x');
+  EXPECT_TRUE(read_file(path, 100));
+  const auto text = read_file(path, 99);
+  ASSERT_FALSE(text);
+  EXPECT_NE(text.error().message.find(path), std::string::npos);
+}
+
+TEST_F(HostTest, BeneathFollowsNoLinkAndLeavesNothing) {
+  std::ofstream(directory_ / "secret") << "s";
+  fs::create_directories(directory_ / "tree/inside");
+  fs::create_symlink(directory_ / "secret", directory_ / "tree/link");
+  fs::create_symlink(directory_, directory_ / "tree/up");
+  const UniqueFd tree(::open((directory_ / "tree").c_str(), O_PATH | O_CLOEXEC));
+  EXPECT_FALSE(read_file_beneath(tree.get(), "link", 10));
+  EXPECT_FALSE(read_file_beneath(tree.get(), "up/secret", 10));
+  EXPECT_FALSE(read_file_beneath(tree.get(), "../secret", 10));
+  EXPECT_FALSE(read_file_beneath(tree.get(), directory_ / "secret", 10));
+}
+
+TEST(Partitions, BadLinesCostOnlyThemselves) {
+  const auto devices = parse_partitions(
+      "major minor  #blocks  name\n\n 7 3 49152 loop3\n garbage\n 259 1 10 nvme0n1\n 8 x 1 sda\n");
+  ASSERT_EQ(devices.size(), 2U);
+  EXPECT_EQ(devices.at({7, 3}).size_bytes, 49152U * 1024);
+  EXPECT_EQ(devices.at({259, 1}).name, "nvme0n1");
+}
+
+TEST(EventLoop, TimersFireInOrderAndCanBeCancelled) {
+  EventLoop loop;
+  std::string order;
+  using namespace std::chrono_literals;
+  loop.after(2ms, [&] { order += 'b'; });
+  loop.after(1ms, [&] { order += 'a'; });
+  const auto never = loop.after(3ms, [&] { order += 'x'; });
+  loop.after(4ms, [&] { loop.stop(); });
+  loop.cancel(never);
+  loop.run();
+  EXPECT_EQ(order, "ab");
+}
+
+}  // namespace
+}  // namespace volumeter

@@ -1,0 +1,152 @@
+#include "inventory/inventory_builder.h"
+
+#include <gtest/gtest.h>
+
+#include <set>
+
+#include "inventory/mount_index.h"
+
+namespace volumeter {
+namespace {
+
+constexpr const char* kRoot = "/var/lib/kubelet";
+
+MountEntry mount(DeviceNumber device, const std::string& root, const std::string& where,
+                 const std::string& fstype, const std::string& source) {
+  MountEntry entry;
+  entry.device = device;
+  entry.root = root;
+  entry.mount_point = where;
+  entry.fstype = fstype;
+  entry.source = source;
+  return entry;
+}
+
+class BuilderTest : public testing::Test {
+ protected:
+  BuilderTest() {
+    input_.mounts.push_back(mount({254, 0}, "/", "/", "ext4", "/dev/vda"));
+    input_.kubelet.root = kRoot;
+  }
+
+  PodVolumeDir& dir(const std::string& uid, const std::string& plugin, const std::string& name) {
+    PodVolumeDir dir;
+    dir.pod_uid = uid;
+    dir.plugin = plugin;
+    dir.name = name;
+    dir.path = std::string(kRoot) + "/pods/" + uid + "/volumes/kubernetes.io~" + plugin + "/" +
+               name + (plugin == "csi" ? "/mount" : "");
+    input_.kubelet.pod_uids.push_back(uid);
+    return input_.kubelet.volumes.emplace_back(dir);
+  }
+
+  InventoryInput input_;
+};
+
+TEST_F(BuilderTest, NetworkFilesystemsShareByNature) {
+  int minor = 50;
+  for (const char* fstype : {"nfs4", "cifs", "ceph", "fuse.s3fs", "fuse"}) {
+    const PodVolumeDir& d = dir("u1", "csi", std::string("v-") + fstype);
+    input_.mounts.push_back(
+        mount({0, static_cast<unsigned>(minor++)}, "/", d.path, fstype, "server:/x"));
+  }
+  const PodVolumeDir& local = dir("u1", "csi", "v-fuseblk");
+  input_.mounts.push_back(mount({8, 1}, "/", local.path, "fuseblk", "/dev/sda1"));
+  const auto inventory = build_inventory(input_);
+  ASSERT_EQ(inventory->volumes.size(), 6U);
+  for (const Volume& volume : inventory->volumes) {
+    EXPECT_EQ(volume.shares_filesystem, volume.name != "v-fuseblk") << volume.name;
+    EXPECT_TRUE(volume.target) << "it is still asked whether it responds";
+  }
+}
+
+// Several FUSE mounts in pods have the same source and no mount point to tell them by.
+TEST_F(BuilderTest, NoTwoFilesystemsHaveTheSameLabels) {
+  for (unsigned i = 0; i < 3; ++i) {
+    const PodVolumeDir& d = dir("u1", "csi", "v" + std::to_string(i));
+    input_.mounts.push_back(mount({0, 60 + i}, "/", d.path, "fuse.s3fs", "s3fs"));
+  }
+  const auto inventory = build_inventory(input_);
+  std::set<std::vector<std::string>> labels;
+  for (const Filesystem& filesystem : inventory->filesystems) {
+    EXPECT_TRUE(labels.insert(*filesystem.labels).second);
+    EXPECT_EQ(filesystem.labels->at(1).find("pods"), std::string::npos);
+  }
+  EXPECT_EQ(labels.size(), 4U);
+}
+
+TEST_F(BuilderTest, HostileNamesGiveValidAndDistinctLabels) {
+  dir("u1", "empty-dir", "a\nb");
+  dir("u1", "empty-dir", "a\xff");
+  dir("u1", "empty-dir", "a\xfe");
+  const auto inventory = build_inventory(input_);
+  std::set<std::vector<std::string>> labels;
+  for (const Subject& subject : inventory->subjects) labels.insert(*subject.labels);
+  EXPECT_EQ(labels.size(), 3U);
+  EXPECT_TRUE(labels.contains({"", "u1", "a\\x0ab", "emptyDir"}));
+}
+
+TEST_F(BuilderTest, AHostPathOnADiskOfItsOwnIsMeasuredAndOneOnTheNodesDiskIsNot) {
+  PodMetadata pod;
+  pod.pod.uid = "u1";
+  pod.phase = "Running";
+  pod.volumes = {{"disk", VolumeKind::kHostPath, "", "/mnt/disk1", "", {}},
+                 {"logs", VolumeKind::kHostPath, "", "/var/log", "", {}},
+                 {"sys", VolumeKind::kHostPath, "", "/sys", "", {}}};
+  input_.metadata.pods["u1"] = pod;
+  input_.kubelet.pod_uids = {"u1"};
+  input_.mounts.push_back(mount({8, 16}, "/", "/mnt/disk1", "xfs", "/dev/sdb"));
+  input_.mounts.push_back(mount({0, 22}, "/", "/sys", "sysfs", "sysfs"));
+  const auto inventory = build_inventory(input_);
+  ASSERT_EQ(inventory->volumes.size(), 3U);
+  EXPECT_FALSE(inventory->volumes[0].shares_filesystem);
+  EXPECT_TRUE(inventory->volumes[0].target);
+  EXPECT_TRUE(inventory->volumes[1].shares_filesystem);
+  EXPECT_TRUE(inventory->volumes[1].filesystem);
+  EXPECT_TRUE(inventory->volumes[2].shares_filesystem);
+  EXPECT_FALSE(inventory->volumes[2].target);
+}
+
+TEST_F(BuilderTest, WithoutKubernetesTheHostsFilesystemsAreMeasured) {
+  input_.kubelet = {};
+  input_.mounts.push_back(mount({8, 1}, "/", "/data", "xfs", "/dev/sda1"));
+  input_.mounts.push_back(mount({8, 1}, "/sub", "/bind", "xfs", "/dev/sda1"));
+  input_.mounts.push_back(mount({0, 5}, "/", "/proc", "proc", "proc"));
+  input_.mounts.push_back(mount({0, 40}, "/", "/net", "nfs4", "server:/"));
+  const auto inventory = build_inventory(input_);
+  std::set<std::string> points;
+  for (const Filesystem& fs : inventory->filesystems) points.insert(fs.mount.mount_point);
+  EXPECT_EQ(points, (std::set<std::string>{"/", "/data", "/net"}));
+}
+
+TEST_F(BuilderTest, TheTopmostMountAnswersForItsPath) {
+  const PodVolumeDir& d = dir("u1", "csi", "v");
+  input_.mounts.push_back(mount({8, 1}, "/", d.path, "ext4", "/dev/sda1"));
+  input_.mounts.push_back(mount({8, 2}, "/", d.path, "ext4", "/dev/sda2"));
+  const auto inventory = build_inventory(input_);
+  EXPECT_EQ(inventory->volumes[0].mount->device, (DeviceNumber{8, 2}));
+}
+
+TEST_F(BuilderTest, ImagesFilesystemIsFoundBeneathTheOverlays) {
+  MountEntry overlay = mount({0, 70}, "/", "/run/x/rootfs", "overlay", "overlay");
+  overlay.upper_dir = "/var/lib/containerd/snapshots/1/fs";
+  input_.mounts.push_back(mount({8, 3}, "/", "/var/lib/containerd", "xfs", "/dev/sda3"));
+  input_.mounts.push_back(overlay);
+  const auto inventory = build_inventory(input_);
+  std::set<std::string> points;
+  for (const Filesystem& fs : inventory->filesystems) points.insert(fs.mount.mount_point);
+  EXPECT_EQ(points, (std::set<std::string>{"/", "/var/lib/containerd"}));
+}
+
+TEST(KubeletRoot, IsFoundWhereverPodsHaveVolumesMounted) {
+  const std::string k3s = "/var/lib/rancher/k3s/agent/kubelet";
+  EXPECT_EQ(find_kubelet_root({mount({0, 1}, "/", "/", "ext4", "x"),
+                               mount({0, 2}, "/", k3s + "/pods/u/volumes/kubernetes.io~csi/p/mount",
+                                     "ext4", "x")}),
+            k3s);
+  EXPECT_EQ(find_kubelet_root({mount({0, 1}, "/", "/", "ext4", "x")}), "");
+  EXPECT_EQ(find_kubelet_root({mount({0, 1}, "/", "/volumes/kubernetes.io~csi", "ext4", "x")}), "");
+}
+
+}  // namespace
+}  // namespace volumeter

@@ -1,0 +1,155 @@
+// The inventory of a real node, against one checked-in table of all its volumes.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <sstream>
+
+#include "inventory/inventory_builder.h"
+#include "support/recorded_node.h"
+
+namespace volumeter {
+namespace {
+
+std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
+
+std::string describe(const Inventory& inventory, const Volume& volume) {
+  const Pod& pod = inventory.pods[volume.pod];
+  std::ostringstream line;
+  line << or_dash(pod.namespace_) << '/' << or_dash(pod.name) << ' ' << volume.name << ' '
+       << to_string(volume.kind) << ' ' << to_string(volume.mode);
+  if (volume.claim) {
+    const Claim& claim = inventory.claims[*volume.claim];
+    line << " claim=" << claim.name;
+    for (const auto& mode : claim.access_modes) line << " mode=" << mode;
+    if (claim.requested_bytes) line << " requested=" << *claim.requested_bytes;
+  }
+  if (volume.size_limit) line << " limit=" << *volume.size_limit;
+  line << " pv=" << or_dash(volume.persistent_volume) << " sc=" << or_dash(volume.storage_class)
+       << " driver=" << or_dash(volume.csi_driver) << " device=" << or_dash(volume.device);
+  if (volume.device_bytes) line << " device_bytes=" << *volume.device_bytes;
+  line << (volume.mounted ? " mounted" : " NOT-MOUNTED")
+       << (volume.shares_filesystem ? " shares" : "");
+  if (volume.mount) line << " root=" << volume.mount->root << " fs=" << volume.mount->fstype;
+  line << " owner=" << or_dash(pod.owner_kind) << '/' << or_dash(pod.owner_name);
+  if (pod.ordinal) line << " ordinal=" << *pod.ordinal;
+  return line.str();
+}
+
+std::string describe(const Inventory& inventory) {
+  std::vector<std::string> lines;
+  for (const Volume& volume : inventory.volumes) lines.push_back(describe(inventory, volume));
+  std::sort(lines.begin(), lines.end());
+  for (const Filesystem& filesystem : inventory.filesystems) {
+    lines.push_back("filesystem " + filesystem.mount.source + " " +
+                    filesystem.mount.mount_point + " " + filesystem.mount.fstype);
+  }
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+const Volume* find(const Inventory& inventory, const std::string& pod, const std::string& name) {
+  for (const Volume& volume : inventory.volumes) {
+    if (inventory.pods[volume.pod].name == pod && volume.name == name) return &volume;
+  }
+  return nullptr;
+}
+
+class RecordedNodeTest : public testing::Test {
+ protected:
+  test::RecordedNode node_;
+  InventoryInput input_ = node_.input();
+};
+
+TEST_F(RecordedNodeTest, EveryVolumeIsWhatItWas) {
+  EXPECT_EQ(test::diff_golden("recorded-node/inventory.golden.txt",
+                              describe(*build_inventory(input_))),
+            "");
+}
+
+TEST_F(RecordedNodeTest, WithoutApiServerNamesAreFewerAndNumbersTheSame) {
+  const auto full = build_inventory(input_);
+  input_.metadata = {};
+  const auto poor = build_inventory(input_);
+  EXPECT_EQ(test::diff_golden("recorded-node/inventory-no-api.golden.txt", describe(*poor)), "");
+  // Namespace and pod still come from /var/log/pods.
+  const Volume* volume = find(*poor, "local-ext4", "pv-local-ext4");
+  ASSERT_NE(volume, nullptr);
+  EXPECT_EQ(poor->pods[volume->pod].namespace_, "demo");
+  // What a volume has to itself is measured all the same.
+  const auto exclusive = [](const Inventory& inventory) {
+    std::vector<std::string> paths;
+    for (const Volume& v : inventory.volumes) {
+      if (v.target && !v.shares_filesystem) paths.push_back(v.path);
+    }
+    std::sort(paths.begin(), paths.end());
+    return paths;
+  };
+  EXPECT_EQ(exclusive(*full), exclusive(*poor));
+}
+
+TEST_F(RecordedNodeTest, WithNoNamesAtAllPodsAreToldApartByUid) {
+  input_.metadata = {};
+  input_.pod_logs.clear();
+  const auto inventory = build_inventory(input_);
+  std::vector<std::vector<std::string>> labels;
+  for (const Subject& subject : inventory->subjects) labels.push_back(*subject.labels);
+  std::sort(labels.begin(), labels.end());
+  EXPECT_EQ(std::adjacent_find(labels.begin(), labels.end()), labels.end());
+}
+
+TEST_F(RecordedNodeTest, PhantomLoopDevicesAndStagingMountsAreNoVolumes) {
+  const auto inventory = build_inventory(input_);
+  for (const Volume& volume : inventory->volumes) {
+    // loop5, loop12 and loop15 are the kubelet's locks on its own map files.
+    EXPECT_TRUE(volume.device != "loop5" && volume.device != "loop12" &&
+                volume.device != "loop15")
+        << volume.name;
+    EXPECT_EQ(volume.path.find("globalmount"), std::string::npos);
+  }
+  for (const Target& target : inventory->targets) {
+    EXPECT_EQ(target.path.find("volume-subpaths"), std::string::npos) << target.path;
+  }
+}
+
+TEST_F(RecordedNodeTest, OneClaimOfTwoPodsIsMeasuredOnceAndPublishedOnce) {
+  const auto inventory = build_inventory(input_);
+  const Volume* a = find(*inventory, "csi-shared-a", "shared");
+  const Volume* b = find(*inventory, "csi-shared-b", "shared");
+  ASSERT_TRUE(a != nullptr && b != nullptr && a->target && a->claim);
+  EXPECT_EQ(a->target, b->target);
+  EXPECT_EQ(a->claim, b->claim);
+  const auto subjects = std::count_if(
+      inventory->subjects.begin(), inventory->subjects.end(),
+      [&](const Subject& subject) { return subject.claim == a->claim; });
+  EXPECT_EQ(subjects, 1);
+}
+
+TEST_F(RecordedNodeTest, ADeletedPodsVolumeIsNotTouchedUnlessAnotherPodUsesIt) {
+  for (auto& [uid, pod] : input_.metadata.pods) {
+    if (pod.pod.name == "local-ext4" || pod.pod.name == "csi-shared-a") pod.pod.deleting = true;
+  }
+  const auto inventory = build_inventory(input_);
+  const Volume* alone = find(*inventory, "local-ext4", "data");
+  ASSERT_TRUE(alone != nullptr && alone->target);
+  EXPECT_TRUE(inventory->targets[*alone->target].hold);
+  const Volume* shared = find(*inventory, "csi-shared-a", "shared");
+  ASSERT_TRUE(shared != nullptr && shared->target);
+  const Target& target = inventory->targets[*shared->target];
+  EXPECT_FALSE(target.hold);
+  EXPECT_EQ(target.path, find(*inventory, "csi-shared-b", "shared")->path);
+}
+
+TEST_F(RecordedNodeTest, ADirectoryWithoutItsMountIsNotMounted) {
+  std::erase_if(input_.mounts, [](const MountEntry& mount) {
+    return mount.mount_point.find("pv-local-xfs") != std::string::npos;
+  });
+  const auto inventory = build_inventory(input_);
+  const Volume* volume = find(*inventory, "local-xfs", "data");
+  ASSERT_NE(volume, nullptr);
+  EXPECT_FALSE(volume->mounted);
+  EXPECT_FALSE(volume->target);
+}
+
+}  // namespace
+}  // namespace volumeter

@@ -1,0 +1,281 @@
+// The worker pool against filesystems that really hang.
+#include "workers/worker_pool.h"
+
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "measure/usage/usage.h"
+#include "system_test.h"
+#include "workers/sandbox.h"
+#include "workers/worker_main.h"
+
+namespace volumeter::test {
+namespace {
+
+DeviceNumber device_of(const std::string& path) {
+  struct stat st {};
+  EXPECT_EQ(::lstat(path.c_str(), &st), 0);
+  return {major(st.st_dev), minor(st.st_dev)};
+}
+
+class WorkersTest : public SystemTest {
+ protected:
+  void SetUp() override {
+    SystemTest::SetUp();
+    if (IsSkipped()) return;
+    WorkerOptions options;
+    options.exe = VOLUMETER_PATH;
+    options.deadline = 1s;
+    pool_ = std::make_unique<WorkerPool>(loop_, options);
+  }
+
+  Target target(const std::string& path) { return {device_of(path), "/", path, "tmpfs", false}; }
+
+  // Runs the loop until `done`, for at most `limit`.
+  bool run_until(const std::function<bool()>& done, std::chrono::milliseconds limit = 10s) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!done() && std::chrono::steady_clock::now() < end) {
+      loop_.after(2ms, [&] { loop_.stop(); });
+      loop_.run();
+    }
+    return done();
+  }
+
+  std::optional<JobResult> sample(const Target& where, std::chrono::milliseconds limit = 10s) {
+    std::optional<JobResult> result;
+    pool_->submit(0, where, [&](const JobResult& r) { result = r; });
+    run_until([&] { return result.has_value(); }, limit);
+    return result;
+  }
+
+  EventLoop loop_;
+  std::unique_ptr<WorkerPool> pool_;
+};
+
+TEST_F(WorkersTest, AnswersWhatStatfsAnswers) {
+  const std::string path = tmpfs_volume("u", "v");
+  const auto result = sample(target(path));
+  ASSERT_TRUE(result);
+  ASSERT_EQ(result->outcome, JobOutcome::kAnswered);
+  ASSERT_EQ(result->answer.error, 0);
+  EXPECT_EQ(to_usage(result->answer.load<StatfsPayload>()).capacity, 1U << 20U);
+}
+
+TEST_F(WorkersTest, AnotherFilesystemInTheVolumesPlaceIsNotMeasured) {
+  const std::string path = tmpfs_volume("u", "v");
+  const Target before = target(path);
+  Node::unmount(path);
+  const auto result = sample(before);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->answer.error, kNotVisible) << "the node's disk stands there now";
+}
+
+TEST_F(WorkersTest, ASymlinkOnTheWayIsRefused) {
+  const std::string path = tmpfs_volume("u", "v");
+  const std::string link = node->directory() + "/link";
+  ASSERT_EQ(::symlink(path.c_str(), link.c_str()), 0);
+  Target through = target(path);
+  through.path = link;
+  EXPECT_EQ(sample(through)->answer.error, ELOOP);
+}
+
+TEST_F(WorkersTest, BtrfsSubvolumesAreVisible) {
+  const std::string where = node->csi_dir("u", "btrfs");
+  node->mount_image(node->image("btrfs", 120 << 20), "btrfs", where);
+  Target btrfs{{0, 9999}, "/", where, "btrfs", false};  // st_dev is never the mount's number
+  EXPECT_EQ(sample(btrfs)->answer.error, 0);
+  Node::unmount(where);
+  EXPECT_EQ(sample(btrfs)->answer.error, kNotVisible);
+}
+
+TEST_F(WorkersTest, NeighboursOfAHungVolumeAreServedAtOnce) {
+  StallFs stall(node->csi_dir("u", "hung"));
+  const Target hung = target(node->csi_dir("u", "hung"));
+  stall.hold("statfs");
+  std::vector<std::string> paths;
+  for (int i = 0; i < 40; ++i) paths.push_back(tmpfs_volume("u", "v" + std::to_string(i)));
+  int answered = 0;
+  bool timed_out = false;
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    if (i == 5) {
+      pool_->submit(0, hung, [&](const JobResult& r) {
+        timed_out = r.outcome == JobOutcome::kTimedOut;
+      });
+    }
+    pool_->submit(0, target(paths[i]), [&](const JobResult& r) {
+      answered += r.outcome == JobOutcome::kAnswered ? 1 : 0;
+    });
+  }
+  EXPECT_TRUE(run_until([&] { return answered == 40; }));
+  EXPECT_FALSE(timed_out) << "all were answered before the hung one's deadline";
+  EXPECT_TRUE(run_until([&] { return timed_out; }));
+  EXPECT_EQ(pool_->counts().stuck, 1U) << "the request was read: SIGKILL doesn't end the wait";
+  // Nothing more is sent there while it is stuck.
+  EXPECT_EQ(sample(hung)->outcome, JobOutcome::kTimedOut);
+  EXPECT_EQ(pool_->counts().stuck, 1U);
+  run_until([] { return false; }, 400ms);
+  bool released = false;
+  pool_->on_released([&](DeviceNumber device) { released = device == hung.device; });
+  stall.release();
+  EXPECT_TRUE(run_until([&] { return released; }));
+  EXPECT_EQ(sample(hung)->outcome, JobOutcome::kAnswered);
+}
+
+TEST_F(WorkersTest, AWaitThatCanBeKilledIs) {
+  StallFs stall(node->csi_dir("u", "hung"));
+  const Target hung = target(node->csi_dir("u", "hung"));
+  stall.freeze();  // requests stay unread
+  EXPECT_EQ(sample(hung)->outcome, JobOutcome::kTimedOut);
+  EXPECT_TRUE(run_until([&] { return pool_->counts().stuck == 0; }));
+  stall.thaw();
+  EXPECT_EQ(sample(hung)->outcome, JobOutcome::kAnswered);
+}
+
+TEST_F(WorkersTest, AHungLookupIsAHangToo) {
+  StallFs stall(node->csi_dir("u", "hung"));
+  const Target hung = target(node->csi_dir("u", "hung"));
+  Target inside = hung;
+  inside.path += "/disk";
+  stall.hold("lookup");
+  EXPECT_EQ(sample(inside)->outcome, JobOutcome::kTimedOut);
+  stall.release();
+}
+
+TEST_F(WorkersTest, AWorkerWithoutACpuIsNotHung) {
+  const std::string group = "/sys/fs/cgroup/cpu/volumeter-test-" + std::to_string(::getpid());
+  if (::mkdir(group.c_str(), 0755) != 0) GTEST_SKIP() << "needs the cpu cgroup controller (v1)";
+  const std::string path = tmpfs_volume("u", "v");
+  ASSERT_EQ(sample(target(path))->outcome, JobOutcome::kAnswered);
+  // The one child there is: stopped, it can't run, whatever it would do.
+  std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  pid_t worker = 0;
+  pid_t last = 0;
+  while (children >> last) worker = last;
+  std::ofstream(group + "/cpu.cfs_period_us") << 1000000 << std::endl;
+  std::ofstream(group + "/cpu.cfs_quota_us") << 1000 << std::endl;
+  std::ofstream(group + "/cgroup.procs") << worker << std::endl;
+  ::kill(worker, SIGSTOP);
+  std::optional<JobResult> result;
+  pool_->submit(0, target(path), [&](const JobResult& r) { result = r; });
+  run_until([&] { return result.has_value(); }, 2500ms);
+  EXPECT_FALSE(result) << "twice its deadline later it isn't called hung";
+  ::kill(worker, SIGCONT);
+  EXPECT_TRUE(run_until([&] { return result.has_value(); }));
+  EXPECT_EQ(result->outcome, JobOutcome::kAnswered);
+  pool_.reset();
+  EXPECT_TRUE(eventually([&] { return ::rmdir(group.c_str()) == 0; }));
+}
+
+TEST_F(WorkersTest, AKilledWorkerIsReplacedAndItsJobsAreDone) {
+  const std::string path = tmpfs_volume("u", "v");
+  ASSERT_TRUE(sample(target(path)));
+  std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  pid_t worker = 0;
+  for (pid_t child = 0; children >> child;) worker = child;
+  ::kill(worker, SIGKILL);
+  EXPECT_EQ(sample(target(path))->outcome, JobOutcome::kAnswered);
+}
+
+TEST_F(WorkersTest, AMissingBinaryIsAFailureAndNoHang) {
+  WorkerOptions options;
+  options.exe = "/nonexistent/volumeter";
+  pool_ = std::make_unique<WorkerPool>(loop_, options);
+  EXPECT_EQ(sample(target(tmpfs_volume("u", "v")))->outcome, JobOutcome::kFailed);
+}
+
+// A frozen filesystem answers statfs at once: writing is what hangs there.
+TEST_F(WorkersTest, AFrozenFilesystemStaysResponsive) {
+  for (const char* fstype : {"ext4", "xfs"}) {
+    const std::string where = node->csi_dir("u", fstype);
+    node->mount_image(node->image(fstype, 320 << 20), fstype, where);
+    const UniqueFd fd(::open(where.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    ASSERT_EQ(::ioctl(fd.get(), FIFREEZE, 0), 0) << fstype;
+    const auto result = sample(target(where));
+    ::ioctl(fd.get(), FITHAW, 0);
+    EXPECT_EQ(result->outcome, JobOutcome::kAnswered) << fstype;
+  }
+}
+
+TEST_F(WorkersTest, AFilesystemOverADeadDiskStaysResponsive) {
+  for (const char* fstype : {"ext4", "xfs"}) {
+    const std::string served = node->directory() + "/served-" + fstype;
+    StallFs stall(served, node->image(fstype, 320 << 20));
+    const std::string where = node->csi_dir("u", std::string("dead-") + fstype);
+    node->mount_image(served + "/disk", fstype, where);
+    ASSERT_EQ(sample(target(where))->outcome, JobOutcome::kAnswered);
+    stall.hold("read write");
+    EXPECT_EQ(sample(target(where))->outcome, JobOutcome::kAnswered) << fstype;
+    stall.release();
+    Node::unmount(where);
+  }
+}
+
+// In a child, because it can't be undone.
+int in_sandbox(const std::function<int()>& check) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    const SandboxReport report = enter_metadata_sandbox();
+    ::_exit(report.capabilities ? check() : 99);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+TEST_F(WorkersTest, TheSandboxAllowsLookingAndNothingElse) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizers' runtime can't work under the filter";
+  EXPECT_EQ(in_sandbox([] { return ::open("/etc/passwd", O_RDONLY) < 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(in_sandbox([] { return ::socket(AF_INET, SOCK_STREAM, 0) < 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(in_sandbox([] { return ::fork() < 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(in_sandbox([] {
+              char byte = 0;
+              return ::read(0, &byte, 1) < 0 && errno == EPERM ? 0 : 1;
+            }),
+            0);
+  EXPECT_EQ(in_sandbox([] { return ::unlink("/nonexistent") < 0 && errno == EPERM ? 0 : 1; }), 0);
+}
+
+TEST_F(WorkersTest, ARunningWorkerHasOneCapabilityAFilterAndOneSocket) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizers' runtime can't work under the filter";
+  ASSERT_TRUE(sample(target(tmpfs_volume("u", "v"))));
+  std::ifstream children("/proc/self/task/" + std::to_string(::getpid()) + "/children");
+  std::string worker;
+  for (std::string child; children >> child;) worker = child;
+  std::ifstream file("/proc/" + worker + "/status");
+  const std::string status{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_NE(status.find("CapEff:\t0000000000000004"), std::string::npos) << status;
+  EXPECT_NE(status.find("CapBnd:\t0000000000000004"), std::string::npos);
+  EXPECT_NE(status.find("NoNewPrivs:\t1"), std::string::npos);
+  EXPECT_NE(status.find("Seccomp:\t2"), std::string::npos);
+  EXPECT_EQ(count_entries("/proc/" + worker + "/fd"), 2U) << "the socket and the host's root";
+  std::ifstream environment("/proc/" + worker + "/environ");
+  EXPECT_EQ(environment.peek(), std::ifstream::traits_type::eof());
+}
+
+TEST(SleepState, IsReadFromProc) {
+  const auto asleep = parse_sleep_state("Name:\tx\nState:\tD (disk sleep)\nvoluntary_ctxt_switches:\t42\n");
+  ASSERT_TRUE(asleep);
+  EXPECT_TRUE(asleep->asleep);
+  EXPECT_EQ(asleep->switches, 42U);
+  EXPECT_FALSE(parse_sleep_state("State:\tR (running)\n")->asleep);
+  EXPECT_FALSE(parse_sleep_state("State:\tT (stopped)\n")->asleep);
+  EXPECT_FALSE(parse_sleep_state("garbage"));
+}
+
+}  // namespace
+}  // namespace volumeter::test
