@@ -1,3 +1,4 @@
+#include <malloc.h>
 #include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -13,7 +14,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kHealthyBeat = 10s;
+constexpr auto kHealthyBeat = 12s;
+constexpr auto kSweep = 2s;
 
 // Blocks the signals in every thread to come; they are read from the fd instead.
 UniqueFd signal_fd() {
@@ -35,9 +37,9 @@ Result<std::vector<ListenAddress>> listen_addresses(const Config& config) {
   return addresses;
 }
 
-void sweep_every_second(EventLoop& loop, Server& server) {
+void keep_sweeping(EventLoop& loop, Server& server) {
   server.sweep();
-  loop.after(1s, [&] { sweep_every_second(loop, server); });
+  loop.after(kSweep, [&] { keep_sweeping(loop, server); });
 }
 
 int fail(const std::string& message) {
@@ -57,24 +59,29 @@ int run_agent(const Config& config, const Measurers& measurers) {
         "this container's end; set hostPID: true");
   }
 
+  // Snapshots come and go: returning their memory to the kernel each time costs more than keeping
+  // it.
+  ::mallopt(M_TRIM_THRESHOLD, 8 << 20);
+  ::mallopt(M_TOP_PAD, 1 << 20);
+  ::signal(SIGPIPE, SIG_IGN);  // a log reader that went away must not take us with it
   const UniqueFd signals = signal_fd();
   EventLoop loop;
   MetadataSource metadata(metadata_options(config));
   Collector collector(loop, config.host, metadata, measurers, collector_options(config));
   LiveCollector live(measurers, config.disabled_measurers);
-  Routes routes({config.telemetry_path, node_name(config)},
-                {[&] { return collector.snapshot(); },
-                 [&](const Inventory& inventory) { return live.collect(inventory); },
-                 [&] { return loop.since_last_beat() < kHealthyBeat; },
-                 [&] { return collector.ready(); }});
-  auto server = Server::start(*addresses, {},
-                              [&](const Request& request) { return routes.handle(request); });
+  Routes routes(
+      {config.telemetry_path, node_name(config)},
+      {[&] { return collector.snapshot(); },
+       [&](const Inventory& inventory) { return live.collect(inventory); },
+       [&] { return loop.since_last_beat() < kHealthyBeat; }, [&] { return collector.ready(); }});
+  auto server =
+      Server::start(*addresses, {}, [&](const Request& request) { return routes.handle(request); });
   if (!server) return fail("--web.listen-address: " + server.error().message);
 
   for (const int port : server.value()->ports()) {
     log(LogLevel::kInfo, "listening", {{"port", std::to_string(port)}, {"version", kVersion}});
   }
-  sweep_every_second(loop, *server.value());
+  keep_sweeping(loop, *server.value());
   loop.watch(signals.get(), [&] {
     log(LogLevel::kInfo, "stopping");
     loop.stop();

@@ -11,8 +11,7 @@
 namespace volumeter {
 
 std::optional<std::string> check_host(const Config& config) {
-  const UniqueFd root(
-      ::open(config.host.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const UniqueFd root(::open(config.host.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return Error::from_errno("--path.rootfs: open " + config.host.rootfs, errno).message;
   if (auto mounts = read_mountinfo(config.host); !mounts) {
     return "--path.procfs: " + mounts.error().message +

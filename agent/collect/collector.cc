@@ -12,6 +12,26 @@ using namespace std::chrono_literals;
 
 namespace {
 constexpr auto kPatience = 300ms;
+// Hundreds of volumes that hang take a while to find out; readiness doesn't wait for the last.
+constexpr auto kReadyAtLast = 20s;
+
+// A filesystem that the kernel turned read-only after an error announces nothing in the mount
+// table, but statfs says so.
+bool disagrees_with_mounts(const Snapshot& snapshot) {
+  const auto differs = [](const Reading& reading, const MountEntry& mount) {
+    return reading.read_only &&
+           *reading.read_only != (mount.mount_read_only || mount.super_read_only);
+  };
+  const Inventory& inventory = *snapshot.inventory;
+  for (std::size_t i = 0; i < inventory.volumes.size(); ++i) {
+    const auto& mount = inventory.volumes[i].mount;
+    if (mount && differs(snapshot.volumes[i], *mount)) return true;
+  }
+  for (std::size_t i = 0; i < inventory.filesystems.size(); ++i) {
+    if (differs(snapshot.filesystems[i], inventory.filesystems[i].mount)) return true;
+  }
+  return false;
+}
 }  // namespace
 
 Collector::Collector(EventLoop& loop, const HostPaths& host, MetadataSource& metadata,
@@ -40,7 +60,10 @@ void Collector::tick() {
 }
 
 void Collector::observe() {
-  if (observer_.observe()) sampler_.set_inventory(observer_.inventory());
+  if (observer_.observe()) {
+    sampler_.set_inventory(observer_.inventory());
+    described_ = describe_inventory(measurers_, *observer_.inventory());
+  }
   if (observer_.waiting_for_names() && !std::exchange(looking_again_, true)) {
     loop_.after(1s, [this] {
       looking_again_ = false;
@@ -60,6 +83,7 @@ void Collector::publish() {
   publish_due_ = false;
   SnapshotInput input;
   input.inventory = observer_.inventory();
+  input.described = &described_;
   for (std::size_t i = 0; i < measurers_.size(); ++i) input.states.push_back(sampler_.states(i));
   input.sources = observer_.sources();
   input.now = std::chrono::system_clock::now();
@@ -72,11 +96,13 @@ void Collector::publish() {
     }
   }
   add_workers(snapshot->measurements, sampler_.workers());
+  if (disagrees_with_mounts(*snapshot)) observer_.suspect_mounts();
   {
     const std::lock_guard lock(mutex_);
     snapshot_ = snapshot;
   }
-  if (sampler_.idle() && !observer_.waiting_for_names()) ready_ = true;
+  const bool tried = sampler_.idle() && !observer_.waiting_for_names();
+  if (tried || std::chrono::steady_clock::now() - started_ > kReadyAtLast) ready_ = true;
   if (listener_) listener_(*snapshot);
 }
 

@@ -33,11 +33,13 @@ class Collector {
   // The newest snapshot; null before the first. Any thread; costs a mutex.
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
 
-  // Every volume has been tried once: answered, or found to hang. Any thread.
+  // Every volume has been tried once: answered, or found to hang; or 20 s have passed. Any thread.
   [[nodiscard]] bool ready() const { return ready_; }
 
   // Called on the event loop with each new snapshot.
-  void on_snapshot(std::function<void(const Snapshot&)> callback) { listener_ = std::move(callback); }
+  void on_snapshot(std::function<void(const Snapshot&)> callback) {
+    listener_ = std::move(callback);
+  }
 
  private:
   void tick();
@@ -50,7 +52,9 @@ class Collector {
   const CollectorOptions options_;
   Observer observer_;
   Sampler sampler_;
+  MeasurementSet described_;  // of the observer's inventory
   std::function<void(const Snapshot&)> listener_;
+  const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   bool publish_due_ = false;
   bool looking_again_ = false;
   std::atomic<bool> ready_{false};

@@ -14,12 +14,11 @@ const VolumeMetric kInfo("info", "What is known about the volume. Always 1.", Me
                           "fstype", "volume_mode", "reclaim_policy", "device"});
 const VolumeMetric kAccessMode("access_mode", "1 for each access mode the claim asks for.",
                                MetricType::kGauge, {"access_mode"});
-const MetricDesc kMountInfo = {
-    "volumeter_volume_mount_info",
-    "Which pod of this node uses the claim. Always 1.",
-    MetricType::kGauge,
-    {"namespace", "persistentvolumeclaim", "pod", "uid", "owner_kind", "owner_name", "ordinal",
-     "node"}};
+const MetricDesc kMountInfo = {"volumeter_volume_mount_info",
+                               "Which pod of this node uses the claim. Always 1.",
+                               MetricType::kGauge,
+                               {"namespace", "persistentvolumeclaim", "pod", "uid", "owner_kind",
+                                "owner_name", "ordinal", "node"}};
 const VolumeMetric kRequested("requested_bytes",
                               "What the claim requests, or an emptyDir's sizeLimit, in bytes.");
 const VolumeMetric kMounted("mounted",
@@ -137,8 +136,7 @@ void add_inventory_metrics(const Inventory& inventory, MeasurementSet& out) {
   }
 }
 
-void add_target_metrics(const std::vector<std::vector<const TargetState*>>& states,
-                        Snapshot& out) {
+void add_target_metrics(const std::vector<std::vector<const TargetState*>>& states, Snapshot& out) {
   const Inventory& inventory = *out.inventory;
   std::vector<Merged> merged(inventory.targets.size());
   for (const auto& list : states) {
@@ -169,7 +167,7 @@ void add_target_metrics(const std::vector<std::vector<const TargetState*>>& stat
     std::set<std::size_t> seen;
     for (const std::size_t i : subject.volumes) {
       const auto target = answering_target(inventory, inventory.volumes[i]);
-      if (!target || !seen.insert(*target).second) continue;
+      if (!target || (subject.volumes.size() > 1 && !seen.insert(*target).second)) continue;
       if (merged[*target].responsive) {
         all.responsive = all.responsive.value_or(true) && *merged[*target].responsive;
       }
@@ -187,8 +185,8 @@ void add_target_metrics(const std::vector<std::vector<const TargetState*>>& stat
 std::vector<const MetricDesc*> inventory_metric_families() {
   std::vector<const MetricDesc*> all = {&kMountInfo, &kFsResponsive, &kFsReadOnly, &kFsMeasured,
                                         &kAccessMode.claim};
-  for (const VolumeMetric* metric :
-       {&kInfo, &kRequested, &kMounted, &kReadOnly, &kResponsive, &kErrors, &kLastMeasured}) {
+  for (const VolumeMetric* metric : {&kInfo, &kRequested, &kMounted, &kReadOnly, &kResponsive,
+                                     &kErrors, &LastMeasured::metric()}) {
     all.push_back(&metric->claim);
     all.push_back(&metric->pod);
   }

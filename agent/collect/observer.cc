@@ -13,6 +13,7 @@ using std::chrono::steady_clock;
 
 // A new pod's volumes wait this long for their names, rather than appear under others.
 constexpr auto kNameWait = std::chrono::seconds(5);
+constexpr auto kFullScan = std::chrono::minutes(5);
 constexpr const char* kUsualKubeletRoot = "/var/lib/kubelet";
 
 template <class T>
@@ -27,6 +28,7 @@ bool replace(T& old, T fresh) {
 Observer::Observer(HostPaths host, MetadataSource& metadata, bool all_volumes)
     : host_(std::move(host)),
       metadata_(metadata),
+      mount_watch_(host_),
       inventory_(std::make_shared<const Inventory>()) {
   input_.all_volumes = all_volumes;
 }
@@ -45,6 +47,13 @@ void Observer::note(SourceState& source, const Status& status) {
 }
 
 bool Observer::read_mounts() {
+  const auto now = steady_clock::now();
+  const bool announced = mount_watch_.changed();
+  if (!announced && mounts_source_.up && now - mountinfo_read_ < kFullScan) {
+    mounts_source_.last_success = std::chrono::system_clock::now();
+    return false;
+  }
+  mountinfo_read_ = now;
   auto text = read_mountinfo(host_);
   note(mounts_source_, text ? Status(Done{}) : Status(text.error()));
   if (!text || *text == mountinfo_) return false;
@@ -79,17 +88,18 @@ bool Observer::read_kubelet() {
   return replace(tree_, std::move(tree).value());
 }
 
-bool Observer::read_names() {
-  bool changed = false;
-  if (const auto fresh = metadata_.current(); fresh != names_) {
-    names_ = fresh;
-    changed = replace(input_.metadata, fresh->metadata);
-  }
+bool Observer::read_metadata() {
+  const auto fresh = metadata_.current();
+  if (fresh == names_) return false;
+  names_ = fresh;
+  return replace(input_.metadata, fresh->metadata);
+}
+
+bool Observer::read_logs() {
   auto logs = scan_pod_logs(host_);
   const bool expected = !tree_.root.empty();
   if (logs || expected) note(logs_source_, logs ? Status(Done{}) : Status(logs.error()));
-  if (logs) changed = replace(input_.pod_logs, std::move(logs).value()) || changed;
-  return changed;
+  return logs && replace(input_.pod_logs, std::move(logs).value());
 }
 
 bool Observer::read_devices() {
@@ -122,9 +132,18 @@ void Observer::withhold_unnamed(KubeletTree& tree) {
 
 bool Observer::observe() {
   bool changed = read_mounts();
-  changed = read_kubelet() || changed;
-  changed = read_names() || changed;
+  // Volumes come and go with mounts, pods with entries of pods/. The rest (an emptyDir added to a
+  // pod that is there, a vanished log directory) can wait for the next full scan.
+  const auto now = steady_clock::now();
+  if (changed || !kubelet_source_.up || now - scanned_ >= kFullScan ||
+      scanner_.pods_changed(host_, tree_.root)) {
+    scanned_ = now;
+    changed = read_kubelet() || changed;
+    changed = read_logs() || changed;
+  }
+  changed = read_metadata() || changed;
   changed = read_devices() || changed;
+  if (!changed && unnamed_since_.empty()) return false;
   KubeletTree visible = tree_;
   withhold_unnamed(visible);
   changed = replace(input_.kubelet, std::move(visible)) || changed;
@@ -139,9 +158,8 @@ std::vector<SourceState> Observer::sources() const {
     all.push_back(logs_source_);
   }
   if (metadata_.configured()) {
-    all.push_back(names_ != nullptr
-                      ? names_->source
-                      : SourceState{"apiserver", false, {}, "no answer yet"});
+    all.push_back(names_ != nullptr ? names_->source
+                                    : SourceState{"apiserver", false, {}, "no answer yet"});
   }
   return all;
 }

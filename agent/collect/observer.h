@@ -19,9 +19,12 @@ class Observer {
   // `all_volumes`: publish the volumes of API objects too (--metrics.all-volumes).
   Observer(HostPaths host, MetadataSource& metadata, bool all_volumes);
 
-  // Reads everything anew. True when the inventory changed. What can't be read keeps its last
+  // Reads what may have changed. True when the inventory did. What can't be read keeps its last
   // state; sources() says so.
   bool observe();
+
+  // The next observe() reads the mount table even if the kernel has announced nothing.
+  void suspect_mounts() { mountinfo_read_ = {}; }
 
   // Never null; empty before the first observe().
   [[nodiscard]] std::shared_ptr<const Inventory> inventory() const { return inventory_; }
@@ -34,13 +37,17 @@ class Observer {
   void note(SourceState& source, const Status& status);
   bool read_mounts();
   bool read_kubelet();
-  bool read_names();
+  bool read_logs();
+  bool read_metadata();
   bool read_devices();
   void withhold_unnamed(KubeletTree& tree);
 
   const HostPaths host_;
   MetadataSource& metadata_;
   KubeletScanner scanner_;
+  std::chrono::steady_clock::time_point scanned_;
+  MountWatch mount_watch_;
+  std::chrono::steady_clock::time_point mountinfo_read_;
   std::string mountinfo_;  // the text that input_.mounts was parsed from
   KubeletTree tree_;       // as scanned, with pods that wait for their names
   std::shared_ptr<const MetadataState> names_;

@@ -65,23 +65,29 @@ Sampler::Sampler(EventLoop& loop, const Measurers& measurers, SamplerOptions opt
   }
   pool_.on_released([this](DeviceNumber device) {
     for (auto& [key, entry] : entries_) {
-      if (std::get<1>(key) == device) entry.not_before = {};
+      if (entry->device == device) entry->not_before = {};
     }
     start_round();
   });
-}
-
-Sampler::Key Sampler::key(std::size_t measurer, const Target& target) {
-  return {measurer, target.device, target.root, target.path};
+  current_.resize(measurers_.size());
 }
 
 void Sampler::set_inventory(std::shared_ptr<const Inventory> inventory) {
   inventory_ = std::move(inventory);
-  std::set<Key> here;
+  std::map<Key, std::shared_ptr<Entry>> here;
   for (std::size_t m = 0; m < measurers_.size(); ++m) {
-    for (const Target& target : inventory_->targets) here.insert(key(m, target));
+    current_[m].clear();
+    if (measurers_[m] == nullptr) continue;
+    for (const Target& target : inventory_->targets) {
+      Key key{m, target.device, target.root, target.path};
+      const auto known = entries_.find(key);
+      auto entry = known != entries_.end() ? known->second : std::make_shared<Entry>();
+      entry->device = target.device;
+      current_[m].push_back(entry);
+      here.emplace(std::move(key), std::move(entry));
+    }
   }
-  std::erase_if(entries_, [&](const auto& item) { return !here.contains(item.first); });
+  entries_ = std::move(here);
 }
 
 void Sampler::start_round() {
@@ -90,39 +96,36 @@ void Sampler::start_round() {
   for (std::size_t m = 0; m < measurers_.size(); ++m) {
     if (measurers_[m] == nullptr) continue;
     for (const std::size_t i : measurers_[m]->targets(*inventory_)) {
-      const Target& target = inventory_->targets[i];
-      if (target.hold) continue;
-      const auto it = entries_.find(key(m, target));
-      if (it != entries_.end() && (it->second.under_way || now < it->second.not_before)) continue;
-      submit(m, target);
+      const Entry& entry = *current_[m][i];
+      const bool due = !entry.under_way && now >= entry.not_before;
+      if (due && !inventory_->targets[i].hold) submit(m, i);
     }
   }
   if (outstanding_ == 0) round_ended();
 }
 
-void Sampler::submit(std::size_t measurer, const Target& target) {
-  const Key id = key(measurer, target);
-  entries_[id].under_way = true;
+void Sampler::submit(std::size_t measurer, std::size_t target) {
+  const std::shared_ptr<Entry>& entry = current_[measurer][target];
+  entry->under_way = true;
   ++outstanding_;
-  pool_.submit(static_cast<std::uint32_t>(measurer), target,
-               [this, id](const JobResult& result) { finished(id, result); });
+  pool_.submit(static_cast<std::uint32_t>(measurer), inventory_->targets[target],
+               [this, entry, inventory = inventory_, target](const JobResult& result) {
+                 finished(*entry, inventory->targets[target].path, result);
+               });
 }
 
-void Sampler::finished(const Key& id, const JobResult& result) {
+void Sampler::finished(Entry& entry, const std::string& path, const JobResult& result) {
   --outstanding_;
-  if (const auto it = entries_.find(id); it != entries_.end()) {
-    Entry& entry = it->second;
-    const auto before = entry.state.responsive;
-    entry.under_way = false;
-    record(entry, result);
-    back_off(entry);
-    if (before != entry.state.responsive && (before || entry.state.responsive == false)) {
-      const bool back = entry.state.responsive == true;
-      log(back ? LogLevel::kInfo : LogLevel::kWarn,
-          back ? "a volume responds again" : "a volume does not respond",
-          {{"path", std::get<3>(id)}});
-      if (outstanding_ > 0) changed_();
-    }
+  const auto before = entry.state.responsive;
+  entry.under_way = false;
+  entry.sampled = true;
+  record(entry, result);
+  back_off(entry);
+  if (before != entry.state.responsive && (before || entry.state.responsive == false)) {
+    const bool back = entry.state.responsive == true;
+    log(back ? LogLevel::kInfo : LogLevel::kWarn,
+        back ? "a volume responds again" : "a volume does not respond", {{"path", path}});
+    if (outstanding_ > 0) changed_();
   }
   if (outstanding_ == 0) round_ended();
 }
@@ -176,8 +179,8 @@ void Sampler::round_ended() {
   for (std::size_t m = 0; m < rounds_.size(); ++m) {
     RoundResult& round = rounds_[m];
     round = {took.count(), true, 0};
-    for (const auto& [id, entry] : entries_) {
-      if (std::get<0>(id) == m && !entry.state.problem.empty()) ++round.failed;
+    for (const auto& entry : current_[m]) {
+      if (!entry->state.problem.empty()) ++round.failed;
     }
   }
   changed_();
@@ -186,14 +189,12 @@ void Sampler::round_ended() {
 std::vector<const TargetState*> Sampler::states(std::size_t measurer) {
   const auto now = Clock::now();
   std::vector<const TargetState*> out;
-  out.reserve(inventory_->targets.size());
-  for (const Target& target : inventory_->targets) {
-    const auto it = entries_.find(key(measurer, target));
-    if (it != entries_.end() && it->second.state.answer &&
-        now - it->second.answered > options_.stale_after) {
-      it->second.state.answer.reset();
+  out.reserve(current_[measurer].size());
+  for (const auto& entry : current_[measurer]) {
+    if (entry->state.answer && now - entry->answered > options_.stale_after) {
+      entry->state.answer.reset();
     }
-    out.push_back(it == entries_.end() ? nullptr : &it->second.state);
+    out.push_back(entry->sampled ? &entry->state : nullptr);
   }
   return out;
 }

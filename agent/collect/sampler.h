@@ -59,15 +59,16 @@ class Sampler {
   using Key = std::tuple<std::size_t, DeviceNumber, std::string, std::string>;
   struct Entry {
     TargetState state;
+    DeviceNumber device;
     Clock::time_point answered{};
     Clock::time_point not_before{};
     int timeouts = 0;  // in a row
+    bool sampled = false;
     bool under_way = false;
   };
 
-  static Key key(std::size_t measurer, const Target& target);
-  void submit(std::size_t measurer, const Target& target);
-  void finished(const Key& key, const JobResult& result);
+  void submit(std::size_t measurer, std::size_t target);
+  void finished(Entry& entry, const std::string& path, const JobResult& result);
   static void record(Entry& entry, const JobResult& result);
   void back_off(Entry& entry) const;
   void round_ended();
@@ -77,7 +78,9 @@ class Sampler {
   std::function<void()> changed_;
   std::vector<const SampledMeasurer*> measurers_;  // by index; null for others
   std::shared_ptr<const Inventory> inventory_;
-  std::map<Key, Entry> entries_;
+  std::map<Key, std::shared_ptr<Entry>> entries_;
+  // Per measurer, parallel to the inventory's targets; the same entries.
+  std::vector<std::vector<std::shared_ptr<Entry>>> current_;
   std::vector<RoundResult> rounds_;
   Clock::time_point round_started_;
   std::size_t outstanding_ = 0;

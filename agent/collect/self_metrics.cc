@@ -47,10 +47,8 @@ const MetricDesc kOpenFds = {
     "process_open_fds", "Open file descriptors of the agent.", MetricType::kGauge, {}};
 const MetricDesc kMaxFds = {
     "process_max_fds", "Limit of open file descriptors.", MetricType::kGauge, {}};
-const MetricDesc kStart = {"process_start_time_seconds",
-                           "When the agent started, in Unix time.",
-                           MetricType::kGauge,
-                           {}};
+const MetricDesc kStart = {
+    "process_start_time_seconds", "When the agent started, in Unix time.", MetricType::kGauge, {}};
 
 double seconds(const timeval& tv) {
   return static_cast<double>(tv.tv_sec) + static_cast<double>(tv.tv_usec) * 1e-6;
@@ -130,8 +128,8 @@ void add_process(MeasurementSet& out) {
 }
 
 std::vector<const MetricDesc*> self_metric_families() {
-  return {&kDuration, &kSuccess, &kSourceUp, &kSourceTime, &kWorkers, &kBuildInfo,
-          &kCpu,      &kResident, &kVirtual, &kOpenFds,    &kMaxFds,  &kStart};
+  return {&kDuration, &kSuccess,  &kSourceUp, &kSourceTime, &kWorkers, &kBuildInfo,
+          &kCpu,      &kResident, &kVirtual,  &kOpenFds,    &kMaxFds,  &kStart};
 }
 
 }  // namespace volumeter

@@ -5,6 +5,16 @@
 
 namespace volumeter {
 
+MeasurementSet describe_inventory(const Measurers& measurers, const Inventory& inventory) {
+  MeasurementSet out;
+  for (const auto& measurer : measurers) {
+    const auto* sampled = dynamic_cast<const SampledMeasurer*>(measurer.get());
+    if (sampled != nullptr) sampled->describe(inventory, out);
+  }
+  add_inventory_metrics(inventory, out);
+  return out;
+}
+
 std::shared_ptr<Snapshot> build_snapshot(const Measurers& measurers, const SnapshotInput& input) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->inventory = input.inventory;
@@ -12,11 +22,13 @@ std::shared_ptr<Snapshot> build_snapshot(const Measurers& measurers, const Snaps
   snapshot->filesystems.resize(input.inventory->filesystems.size());
   snapshot->sources = input.sources;
   snapshot->taken_at = input.now;
+  snapshot->measurements = input.described != nullptr
+                               ? *input.described
+                               : describe_inventory(measurers, *input.inventory);
   for (std::size_t i = 0; i < measurers.size(); ++i) {
-    const auto* sampled = dynamic_cast<const SampledMeasurer*>(measurers[i].get());
-    if (sampled != nullptr) sampled->report(input.states[i], *snapshot);
+    auto* sampled = dynamic_cast<SampledMeasurer*>(measurers[i].get());
+    if (sampled != nullptr && !input.states[i].empty()) sampled->report(input.states[i], *snapshot);
   }
-  add_inventory_metrics(*input.inventory, snapshot->measurements);
   add_target_metrics(input.states, *snapshot);
   add_sources(snapshot->measurements, input.sources);
   return snapshot;

@@ -9,8 +9,12 @@
 
 namespace volumeter {
 
+// The part of a snapshot that stays while the inventory does.
+MeasurementSet describe_inventory(const Measurers& measurers, const Inventory& inventory);
+
 struct SnapshotInput {
   std::shared_ptr<const Inventory> inventory;
+  const MeasurementSet* described = nullptr;  // describe_inventory's answer; null: ask it
   // Per measurer, parallel to inventory->targets; an empty list for live measurers.
   std::vector<std::vector<const TargetState*>> states;
   std::vector<SourceState> sources;

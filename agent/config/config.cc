@@ -29,8 +29,8 @@ class Parser {
  public:
   explicit Parser(const std::vector<std::string>& measurers) : app_("", "volumeter") {
     app_.description("volumeter: how full, how fast and how healthy each volume of this node is");
-    app_.set_version_flag("--version", std::string("volumeter ") + kVersion + " (" + kRevision +
-                                           ")");
+    app_.set_version_flag("--version",
+                          std::string("volumeter ") + kVersion + " (" + kRevision + ")");
     app_.require_subcommand(1);
     app_.fallthrough();
     app_.allow_config_extras(CLI::config_extras_mode::error);
@@ -93,8 +93,8 @@ class Parser {
     return app_.add_option("--" + name, value, help)->capture_default_str();
   }
 
-  void duration(const std::string& name, std::chrono::milliseconds& value,
-                const std::string& shown, const std::string& help) {
+  void duration(const std::string& name, std::chrono::milliseconds& value, const std::string& shown,
+                const std::string& help) {
     auto text = std::make_shared<std::string>(shown);
     texts_.push_back(text);
     flag(name, *text, help)->check([&value](const std::string& given) {
@@ -123,8 +123,9 @@ class Parser {
     duration("interval", config_.interval, "15s", "How often volumes are measured");
     duration("stale-after", config_.stale_after, "10m",
              "How long a volume that can't be measured keeps its last values");
-    duration("worker.deadline", config_.worker_deadline, "2s",
-             "How long a call on a volume may sleep in the kernel before the volume counts as hung");
+    duration(
+        "worker.deadline", config_.worker_deadline, "2s",
+        "How long a call on a volume may sleep in the kernel before the volume counts as hung");
     for (const std::string& name : measurers) {
       names_.push_back("--measure." + name);
       auto& on = enabled_[name] = true;
@@ -193,7 +194,8 @@ class Parser {
 }  // namespace
 
 Result<std::chrono::milliseconds> parse_duration(const std::string& text) {
-  const Error bad{"\"" + text + "\" is not a duration; allowed are numbers with ms, s, m, h, d: "
+  const Error bad{"\"" + text +
+                  "\" is not a duration; allowed are numbers with ms, s, m, h, d: "
                   "500ms, 15s, 1h30m"};
   static const std::map<std::string, std::int64_t> kUnits = {
       {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};

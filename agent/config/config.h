@@ -43,7 +43,7 @@ struct Config {
 struct ParsedConfig {
   Config config;
   bool exit = false;
-  int exit_code = 0;     // 0 for --help and --version, 2 for a mistake
+  int exit_code = 0;    // 0 for --help and --version, 2 for a mistake
   std::string message;  // names the flag and what is allowed
 };
 

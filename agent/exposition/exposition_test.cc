@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include <cmath>
+#include <limits>
+
 #include "exposition/gzip.h"
 #include "exposition/page.h"
 #include "exposition/rows.h"
@@ -48,6 +51,37 @@ TEST(Text, ChangedValuesAreSeenThroughTheCache) {
   EXPECT_NE(text.render(snapshot_of(1), live).find("} 1\n"), std::string::npos);
   EXPECT_NE(text.render(snapshot_of(2), live).find("} 2\n"), std::string::npos);
   EXPECT_EQ(text.render(Snapshot{}, live), "") << "a family that left is gone";
+}
+
+// The same labels with other values take a shorter way: what comes out must be the serializer's.
+TEST(Text, RewrittenValuesAreTheSerializersOwn) {
+  const std::vector<double> values = {0,
+                                      1,
+                                      -1,
+                                      0.1,
+                                      1.0 / 3,
+                                      1e15,
+                                      1e16,
+                                      123456789012345678.0,
+                                      1795191024.341552,
+                                      5e-324,
+                                      1e300,
+                                      -0.0,
+                                      270553174016,
+                                      0.8500061035156250,
+                                      std::numeric_limits<double>::infinity(),
+                                      std::nan("")};
+  const Labels x = make_labels({"x\n 5\n"});
+  const Labels y = make_labels({"y"});
+  TextExposition cached;
+  for (const double a : values) {
+    for (const double b : values) {
+      Snapshot snapshot;
+      snapshot.measurements.add(kGauge, x, a);
+      snapshot.measurements.add(kGauge, y, b);
+      EXPECT_EQ(cached.render(snapshot, {}), TextExposition().render(snapshot, {}));
+    }
+  }
 }
 
 TEST(Text, CompressedIsTheSameText) {

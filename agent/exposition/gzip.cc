@@ -2,6 +2,8 @@
 
 #include <zlib.h>
 
+#include <new>
+
 namespace volumeter {
 namespace {
 
@@ -11,13 +13,25 @@ void append_little_endian(std::string& out, std::uint32_t value) {
 
 }  // namespace
 
-std::string deflate_chunk(std::string_view text, std::uint32_t& crc) {
+struct Deflater::State {
+  z_stream z{};
+};
+
+Deflater::Deflater() : state_(std::make_unique<State>()) {
+  constexpr int kRawDeflate = -15;
+  constexpr int kLevel = 1;  // metrics compress well at any level
+  if (deflateInit2(&state_->z, kLevel, Z_DEFLATED, kRawDeflate, 8, Z_DEFAULT_STRATEGY) != Z_OK) {
+    throw std::bad_alloc();
+  }
+}
+
+Deflater::~Deflater() { ::deflateEnd(&state_->z); }
+
+std::string Deflater::chunk(std::string_view text, std::uint32_t& crc) {
   const auto* bytes = reinterpret_cast<const Bytef*>(text.data());
   crc = static_cast<std::uint32_t>(::crc32_z(0, bytes, text.size()));
-  z_stream z{};
-  constexpr int kRawDeflate = -15;
-  constexpr int kLevel = 3;  // metrics compress well at any level
-  if (deflateInit2(&z, kLevel, Z_DEFLATED, kRawDeflate, 8, Z_DEFAULT_STRATEGY) != Z_OK) return {};
+  z_stream& z = state_->z;
+  ::deflateReset(&z);
   // The bound doesn't count the flush's empty block.
   std::string out(deflateBound(&z, text.size()) + 16, '\0');
   z.next_in = const_cast<Bytef*>(bytes);
@@ -26,7 +40,6 @@ std::string deflate_chunk(std::string_view text, std::uint32_t& crc) {
   z.avail_out = static_cast<uInt>(out.size());
   ::deflate(&z, Z_FULL_FLUSH);
   out.resize(z.total_out);
-  ::deflateEnd(&z);
   out.shrink_to_fit();
   return out;
 }
@@ -49,7 +62,7 @@ std::string GzipStream::finish() && {
 std::string gzip(std::string_view text) {
   GzipStream stream;
   std::uint32_t crc = 0;
-  const std::string deflated = deflate_chunk(text, crc);
+  const std::string deflated = Deflater().chunk(text, crc);
   stream.append(deflated, crc, text.size());
   return std::move(stream).finish();
 }

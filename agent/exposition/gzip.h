@@ -3,14 +3,28 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 
 namespace volumeter {
 
-// `text` as deflate blocks that end on a byte boundary and refer to nothing before them
-// (Z_FULL_FLUSH). `crc` gets its CRC-32.
-std::string deflate_chunk(std::string_view text, std::uint32_t& crc);
+// A compressor that is set up once: that takes longer than compressing a small text.
+class Deflater {
+ public:
+  Deflater();
+  ~Deflater();
+  Deflater(const Deflater&) = delete;
+  Deflater& operator=(const Deflater&) = delete;
+
+  // `text` as deflate blocks that end on a byte boundary and refer to nothing before them
+  // (Z_FULL_FLUSH). `crc` gets its CRC-32.
+  std::string chunk(std::string_view text, std::uint32_t& crc);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 class GzipStream {
  public:

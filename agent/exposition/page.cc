@@ -26,8 +26,8 @@ const char* severity(std::optional<double> ratio) {
 std::string bar(const Row& row) {
   const auto ratio = row.usage.ratio();
   if (!ratio) {
-    const char* why = row.volume_mode == "Block"  ? "block device"
-                      : row.shares_filesystem      ? "shares a filesystem"
+    const char* why = row.volume_mode == "Block"     ? "block device"
+                      : row.shares_filesystem        ? "shares a filesystem"
                       : row.state == RowState::kHung ? "no answer"
                                                      : "unknown";
     return tag("span", css_class("why"), why);
@@ -80,7 +80,8 @@ std::string table(const std::string& first, const std::vector<const Row*>& rows)
   return "<table><thead><tr><th>" + first +
          "</th><th>Type</th><th>Usage</th><th class=\"n\">Used</th><th class=\"n\">Size</th>"
          "<th class=\"n\">Inodes</th><th class=\"n\">Age</th><th>State</th></tr></thead>"
-         "<tbody>\n" + body + "</tbody></table>\n";
+         "<tbody>\n" +
+         body + "</tbody></table>\n";
 }
 
 // Trouble first, then the fullest.
@@ -94,8 +95,8 @@ bool more_urgent(const Row* a, const Row* b) {
 
 std::string summary(const std::vector<const Row*>& volumes) {
   const auto count = [&](auto&& is) {
-    return std::to_string(std::count_if(volumes.begin(), volumes.end(),
-                                        [&](const Row* row) { return is(*row); }));
+    return std::to_string(
+        std::count_if(volumes.begin(), volumes.end(), [&](const Row* row) { return is(*row); }));
   };
   const auto over = [](double bound) {
     return [bound](const Row& row) { return row.usage.ratio().value_or(0) >= bound; };

@@ -28,8 +28,7 @@ RowState state_of(const Reading& reading, bool read_only) {
   return reading.responsive ? RowState::kOk : RowState::kUnknown;
 }
 
-Row to_row(const Inventory& inventory, const Volume& volume, const Reading& reading,
-           WallTime now) {
+Row to_row(const Inventory& inventory, const Volume& volume, const Reading& reading, WallTime now) {
   const Pod& pod = inventory.pods[volume.pod];
   Row row;
   row.namespace_ = printable(pod.namespace_);

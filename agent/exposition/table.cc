@@ -49,8 +49,9 @@ const std::vector<Column>& columns(bool wide) {
 
 // Characters, not bytes: names may be UTF-8.
 std::size_t width(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; }));
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+    return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U;
+  }));
 }
 
 std::string line(const std::vector<std::string>& cells, const std::vector<Column>& all,
@@ -89,8 +90,8 @@ std::string to_table(const std::vector<Row>& rows, bool wide) {
   for (const auto& row : cells) out += line(row, all, widths, shown);
   for (const Row& row : rows) {
     if (row.problem.empty()) continue;
-    const std::string where = row.pod.empty() ? row.volume : row.namespace_ + "/" + row.pod + " " +
-                                                                 row.volume;
+    const std::string where =
+        row.pod.empty() ? row.volume : row.namespace_ + "/" + row.pod + " " + row.volume;
     out += where + ": " + row.problem + "\n";
   }
   return out;

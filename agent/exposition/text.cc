@@ -3,9 +3,12 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
 #include <sstream>
-
-#include "exposition/gzip.h"
+#include <utility>
 
 namespace volumeter {
 namespace {
@@ -64,12 +67,51 @@ std::string serialize(const Family& family) {
   return std::move(text).str();
 }
 
+void TextExposition::write(Chunk& chunk, const Family& family) {
+  chunk.text = serialize(family);
+  chunk.value_at.clear();
+  // A line a series, after the two that begin with '#'. No label holds a newline: it is escaped.
+  for (std::size_t begin = 0; begin < chunk.text.size();) {
+    const std::size_t end = chunk.text.find('\n', begin);
+    if (chunk.text[begin] != '#') chunk.value_at.push_back(chunk.text.rfind(' ', end) + 1);
+    begin = end + 1;
+  }
+}
+
+bool TextExposition::rewrite_values(Chunk& chunk, const Family& family) {
+  const auto same_labels = [](const Series& a, const Series& b) { return a.labels == b.labels; };
+  if (chunk.value_at.size() != family.series.size() ||
+      !std::equal(chunk.series.begin(), chunk.series.end(), family.series.begin(),
+                  family.series.end(), same_labels)) {
+    return false;
+  }
+  std::string text;
+  text.reserve(chunk.text.size() + 32);
+  std::size_t copied = 0;
+  for (std::size_t i = 0; i < family.series.size(); ++i) {
+    const double value = family.series[i].value;
+    if (!std::isfinite(value)) return false;  // the serializer's business
+    const std::size_t value_at = chunk.value_at[i];
+    text.append(chunk.text, copied, value_at - copied);
+    chunk.value_at[i] = text.size();
+    // As the serializer writes it: %.16g.
+    std::array<char, 32> digits{};
+    const auto end =
+        std::to_chars(digits.begin(), digits.end(), value, std::chars_format::general, 16).ptr;
+    text.append(digits.begin(), end);
+    copied = chunk.text.find('\n', value_at);
+  }
+  text.append(chunk.text, copied);
+  chunk.text = std::move(text);
+  return true;
+}
+
 TextExposition::Chunk& TextExposition::chunk(const Family& family) {
   Chunk& chunk = chunks_[family.desc];
   chunk.used_in = renders_;
   if (chunk.text.empty() || chunk.series != family.series) {
+    if (!rewrite_values(chunk, family)) write(chunk, family);
     chunk.series = family.series;
-    chunk.text = serialize(family);
     chunk.deflated.clear();
   }
   return chunk;
@@ -93,7 +135,7 @@ std::string TextExposition::render_gzip(const Snapshot& snapshot, const Measurem
   each_family(snapshot, live, [&](const Family& family) {
     Chunk& part = chunk(family);
     if (part.text.empty()) return;
-    if (part.deflated.empty()) part.deflated = deflate_chunk(part.text, part.crc);
+    if (part.deflated.empty()) part.deflated = deflater_.chunk(part.text, part.crc);
     stream.append(part.deflated, part.crc, part.text.size());
   });
   forget_unused();

@@ -53,10 +53,10 @@ void EventLoop::cancel(TimerId id) {
 }
 
 int EventLoop::timeout_ms() const {
-  constexpr std::int64_t kBeat = 1000;
+  constexpr std::int64_t kBeat = 4000;
   if (timers_.empty()) return kBeat;
   const auto left = std::chrono::ceil<std::chrono::milliseconds>(timers_.begin()->first.first -
-                                                                  steady_clock::now());
+                                                                 steady_clock::now());
   return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, kBeat));
 }
 

@@ -29,7 +29,8 @@ class EventLoop {
   TimerId after(Duration delay, Callback callback);
   void cancel(TimerId id);
 
-  // Until stop(), after which it can be run again. Beats at least once a second.
+  // Until stop(), after which it can be run again. Beats at least every four
+  // seconds.
   void run();
   void stop();  // any thread, or a callback
 

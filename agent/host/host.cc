@@ -79,10 +79,10 @@ Result<UniqueFd> open_resolved(int directory, const std::string& path, std::uint
                                Resolve resolve) {
   open_how how{};
   how.flags = flags | O_CLOEXEC;
-  how.resolve = resolve == Resolve::kBeneathOneFilesystem
-                    ? RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS |
-                          RESOLVE_NO_XDEV
-                    : RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
+  how.resolve =
+      resolve == Resolve::kBeneathOneFilesystem
+          ? RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV
+          : RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
   for (int attempt = 0;; ++attempt) {
     const long fd = ::syscall(SYS_openat2, directory, path.c_str(), &how, sizeof how);
     if (fd >= 0) return UniqueFd(static_cast<int>(fd));

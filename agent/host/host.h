@@ -49,7 +49,7 @@ Result<UniqueFd> open_resolved(int directory, const std::string& path, std::uint
 
 // The types that readdir gives, without touching what the entry points to.
 struct DirectoryEntry {
-  std::string name;  // any bytes but '/' and NUL
+  std::string name;        // any bytes but '/' and NUL
   unsigned char type = 0;  // DT_DIR, DT_LNK, ... ; DT_UNKNOWN where the filesystem doesn't say
 };
 

@@ -40,11 +40,10 @@ class Placement {
     if (mount == nullptr) return;
     volume.mount = *mount;
     volume.device = device_label(*mount);
-    volume.shares_filesystem = own == nullptr || mount->root != "/" ||
-                               node_devices_.contains(mount->device) ||
-                               is_network_filesystem(mount->fstype) ||
-                               (volume.kind == VolumeKind::kHostPath &&
-                                is_pseudo_filesystem(mount->fstype));
+    volume.shares_filesystem =
+        own == nullptr || mount->root != "/" || node_devices_.contains(mount->device) ||
+        is_network_filesystem(mount->fstype) ||
+        (volume.kind == VolumeKind::kHostPath && is_pseudo_filesystem(mount->fstype));
     const bool hold = out_.pods[volume.pod].deleting;
     // A hostPath's mount belongs to the node: only its filesystem is measured.
     if (own != nullptr && (volume.kind != VolumeKind::kHostPath || !volume.shares_filesystem)) {
@@ -112,8 +111,7 @@ class Placement {
   }
 
   std::size_t target(const MountEntry& mount, bool hold) {
-    const auto [it, fresh] =
-        targets_.try_emplace({mount.device, mount.root}, out_.targets.size());
+    const auto [it, fresh] = targets_.try_emplace({mount.device, mount.root}, out_.targets.size());
     if (fresh) {
       out_.targets.push_back({mount.device, mount.root, mount.mount_point, mount.fstype, hold});
     }

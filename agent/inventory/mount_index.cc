@@ -8,18 +8,18 @@ namespace volumeter {
 
 bool is_network_filesystem(std::string_view fstype) {
   static const std::set<std::string_view> kNames = {
-      "nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "9p", "afs", "lustre", "beegfs", "virtiofs",
-      "gpfs", "ocfs2", "gfs2", "orangefs", "coda"};
+      "nfs",    "nfs4",   "cifs",     "smb3", "smbfs", "ceph", "9p",       "afs",
+      "lustre", "beegfs", "virtiofs", "gpfs", "ocfs2", "gfs2", "orangefs", "coda"};
   // fuseblk is a local disk served by a process.
   return kNames.contains(fstype) || fstype == "fuse" || fstype.starts_with("fuse.");
 }
 
 bool is_pseudo_filesystem(std::string_view fstype) {
   static const std::set<std::string_view> kNames = {
-      "autofs",   "binfmt_misc", "bpf",       "cgroup",     "cgroup2",    "configfs", "debugfs",
-      "devpts",   "devtmpfs",    "efivarfs",  "fusectl",    "hugetlbfs",  "iso9660",  "mqueue",
-      "nsfs",     "overlay",     "proc",      "pstore",     "rpc_pipefs", "squashfs", "securityfs",
-      "selinuxfs", "sysfs",      "tracefs",   "erofs",      "ramfs",      "sockfs",   "pipefs"};
+      "autofs",    "binfmt_misc", "bpf",      "cgroup",  "cgroup2",    "configfs", "debugfs",
+      "devpts",    "devtmpfs",    "efivarfs", "fusectl", "hugetlbfs",  "iso9660",  "mqueue",
+      "nsfs",      "overlay",     "proc",     "pstore",  "rpc_pipefs", "squashfs", "securityfs",
+      "selinuxfs", "sysfs",       "tracefs",  "erofs",   "ramfs",      "sockfs",   "pipefs"};
   return kNames.contains(fstype);
 }
 
@@ -54,9 +54,9 @@ const MountEntry* MountIndex::covering(std::string_view path) const {
 
 const MountEntry* MountIndex::representative(DeviceNumber device, std::string_view avoid) const {
   const auto rank = [&](const MountEntry* entry) {
-    return std::make_tuple(!avoid.empty() && is_beneath(entry->mount_point, avoid) &&
-                               entry->mount_point != avoid,
-                           entry->root != "/", entry->mount_point.size());
+    return std::make_tuple(
+        !avoid.empty() && is_beneath(entry->mount_point, avoid) && entry->mount_point != avoid,
+        entry->root != "/", entry->mount_point.size());
   };
   const MountEntry* best = nullptr;
   for (const MountEntry* entry : visible_) {
@@ -77,9 +77,8 @@ std::string find_kubelet_root(const MountTable& table) {
     if (path.substr(uid - kPods.size(), kPods.size()) != kPods) continue;
     ++votes[path.substr(0, uid - kPods.size())];
   }
-  const auto most = std::max_element(votes.begin(), votes.end(), [](const auto& a, const auto& b) {
-    return a.second < b.second;
-  });
+  const auto most = std::max_element(
+      votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == votes.end() ? std::string() : std::string(most->first);
 }
 

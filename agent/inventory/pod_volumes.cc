@@ -99,8 +99,8 @@ class PodJoin {
   }
 
   static bool is_persistent(const PodVolumeDir& dir) {
-    return dir.mode == VolumeMode::kBlock || (dir.plugin == "csi" && !dir.csi.ephemeral &&
-                                              !dir.csi.spec_volume_id.empty());
+    return dir.mode == VolumeMode::kBlock ||
+           (dir.plugin == "csi" && !dir.csi.ephemeral && !dir.csi.spec_volume_id.empty());
   }
 
   Volume from_directory(const PodVolumeDir& dir, const PodVolume* spec,
@@ -136,7 +136,8 @@ class PodJoin {
       if (pv->kind == VolumeKind::kHostPath) volume.path = pv->host_path;
     }
     set_claim(volume, claim);
-    const bool elsewhere = volume.kind == VolumeKind::kHostPath || volume.kind == VolumeKind::kImage;
+    const bool elsewhere =
+        volume.kind == VolumeKind::kHostPath || volume.kind == VolumeKind::kImage;
     // A claim of a running pod without any directory is a volume that isn't there.
     if (elsewhere || (running && claim != nullptr)) push(std::move(volume), nullptr);
   }

@@ -1,11 +1,12 @@
 // The inventory of a real node, against one checked-in table of all its volumes.
+#include "support/recorded_node.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <sstream>
 
 #include "inventory/inventory_builder.h"
-#include "support/recorded_node.h"
 
 namespace volumeter {
 namespace {
@@ -40,8 +41,8 @@ std::string describe(const Inventory& inventory) {
   for (const Volume& volume : inventory.volumes) lines.push_back(describe(inventory, volume));
   std::sort(lines.begin(), lines.end());
   for (const Filesystem& filesystem : inventory.filesystems) {
-    lines.push_back("filesystem " + filesystem.mount.source + " " +
-                    filesystem.mount.mount_point + " " + filesystem.mount.fstype);
+    lines.push_back("filesystem " + filesystem.mount.source + " " + filesystem.mount.mount_point +
+                    " " + filesystem.mount.fstype);
   }
   std::string text;
   for (const std::string& line : lines) text += line + "\n";
@@ -62,9 +63,9 @@ class RecordedNodeTest : public testing::Test {
 };
 
 TEST_F(RecordedNodeTest, EveryVolumeIsWhatItWas) {
-  EXPECT_EQ(test::diff_golden("recorded-node/inventory.golden.txt",
-                              describe(*build_inventory(input_))),
-            "");
+  EXPECT_EQ(
+      test::diff_golden("recorded-node/inventory.golden.txt", describe(*build_inventory(input_))),
+      "");
 }
 
 TEST_F(RecordedNodeTest, WithoutApiServerNamesAreFewerAndNumbersTheSame) {
@@ -102,8 +103,7 @@ TEST_F(RecordedNodeTest, PhantomLoopDevicesAndStagingMountsAreNoVolumes) {
   const auto inventory = build_inventory(input_);
   for (const Volume& volume : inventory->volumes) {
     // loop5, loop12 and loop15 are the kubelet's locks on its own map files.
-    EXPECT_TRUE(volume.device != "loop5" && volume.device != "loop12" &&
-                volume.device != "loop15")
+    EXPECT_TRUE(volume.device != "loop5" && volume.device != "loop12" && volume.device != "loop15")
         << volume.name;
     EXPECT_EQ(volume.path.find("globalmount"), std::string::npos);
   }
@@ -119,9 +119,9 @@ TEST_F(RecordedNodeTest, OneClaimOfTwoPodsIsMeasuredOnceAndPublishedOnce) {
   ASSERT_TRUE(a != nullptr && b != nullptr && a->target && a->claim);
   EXPECT_EQ(a->target, b->target);
   EXPECT_EQ(a->claim, b->claim);
-  const auto subjects = std::count_if(
-      inventory->subjects.begin(), inventory->subjects.end(),
-      [&](const Subject& subject) { return subject.claim == a->claim; });
+  const auto subjects =
+      std::count_if(inventory->subjects.begin(), inventory->subjects.end(),
+                    [&](const Subject& subject) { return subject.claim == a->claim; });
   EXPECT_EQ(subjects, 1);
 }
 

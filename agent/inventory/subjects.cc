@@ -28,8 +28,10 @@ void add_subjects(Inventory& inventory, bool all_volumes) {
     std::vector<std::string> labels = labels_of(inventory, volume);
     const auto [it, fresh] = known.try_emplace(labels, inventory.subjects.size());
     if (fresh) {
-      inventory.subjects.push_back(
-          {volume.claim, {}, make_labels(std::move(labels)), is_api_object(volume.kind) && !all_volumes});
+      inventory.subjects.push_back({volume.claim,
+                                    {},
+                                    make_labels(std::move(labels)),
+                                    is_api_object(volume.kind) && !all_volumes});
     }
     inventory.subjects[it->second].volumes.push_back(i);
   }
@@ -41,8 +43,7 @@ Labels make_filesystem_labels(const MountEntry& mount, bool inside_pods,
   if (number != nullptr) {
     device += " (" + std::to_string(number->major) + ":" + std::to_string(number->minor) + ")";
   }
-  return make_labels({std::move(device),
-                      inside_pods ? std::string() : printable(mount.mount_point),
+  return make_labels({std::move(device), inside_pods ? std::string() : printable(mount.mount_point),
                       printable(mount.fstype)});
 }
 

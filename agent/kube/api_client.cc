@@ -109,9 +109,9 @@ Result<std::string> ApiClient::get(const std::string& path) {
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   if (status != 200) {
-    return Error{"GET " + path + ": HTTP " + std::to_string(status) + ": " +
-                     server_message(body.text),
-                 static_cast<int>(status)};
+    return Error{
+        "GET " + path + ": HTTP " + std::to_string(status) + ": " + server_message(body.text),
+        static_cast<int>(status)};
   }
   return std::move(body.text);
 }

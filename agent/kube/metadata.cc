@@ -199,10 +199,9 @@ std::optional<std::uint64_t> parse_quantity(std::string_view input) {
   if (error != std::errc() || !std::isfinite(number)) return std::nullopt;
   const std::string_view suffix(rest, static_cast<std::size_t>(end - rest));
   static const std::map<std::string_view, double> kScales = {
-      {"", 1},      {"n", 1e-9},    {"u", 1e-6},    {"m", 1e-3},    {"k", 1e3},
-      {"M", 1e6},   {"G", 1e9},     {"T", 1e12},    {"P", 1e15},    {"E", 1e18},
-      {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50},
-      {"Ei", 0x1p60}};
+      {"", 1},        {"n", 1e-9},    {"u", 1e-6},    {"m", 1e-3},   {"k", 1e3},     {"M", 1e6},
+      {"G", 1e9},     {"T", 1e12},    {"P", 1e15},    {"E", 1e18},   {"Ki", 0x1p10}, {"Mi", 0x1p20},
+      {"Gi", 0x1p30}, {"Ti", 0x1p40}, {"Pi", 0x1p50}, {"Ei", 0x1p60}};
   const auto scale = kScales.find(suffix);
   if (scale == kScales.end()) return std::nullopt;
   const double bytes = std::ceil(number * scale->second);

@@ -42,8 +42,7 @@ auto storer(Map& map, const Key& key) {
 
 std::string pods_path(const std::string& node) {
   // resourceVersion=0: served from the API server's cache, no etcd read.
-  return "/api/v1/pods?resourceVersion=0&fieldSelector=" +
-         percent_encode("spec.nodeName=" + node);
+  return "/api/v1/pods?resourceVersion=0&fieldSelector=" + percent_encode("spec.nodeName=" + node);
 }
 
 std::string claim_path(const ObjectKey& key) {
@@ -85,8 +84,7 @@ class Load {
 
  private:
   void claim(const ObjectKey& key) {
-    if (everything_ || !out_.claims.contains(key) ||
-        out_.claims[key].persistent_volume.empty()) {
+    if (everything_ || !out_.claims.contains(key) || out_.claims[key].persistent_volume.empty()) {
       note(fetch<ClaimMetadata>(client_, claim_path(key), parse_claim, storer(out_.claims, key)));
     }
     const auto found = out_.claims.find(key);

@@ -18,8 +18,8 @@ namespace volumeter {
 
 struct MetadataOptions {
   ApiOptions api;
-  std::string node_name;                  // whose pods to ask for
-  std::chrono::seconds refresh{30};       // pods; jittered by a fifth
+  std::string node_name;                    // whose pods to ask for
+  std::chrono::seconds refresh{30};         // pods; jittered by a fifth
   std::chrono::seconds claim_refresh{300};  // claims, their volumes and classes
 };
 

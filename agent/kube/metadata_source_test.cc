@@ -46,7 +46,8 @@ TEST_F(MetadataSourceTest, AsksForThisNodesPodsAndItsClaimsByName) {
   EXPECT_EQ(metadata.claims.at({"shop", "data"}).claim.requested_bytes, 1U << 30U);
   EXPECT_EQ(metadata.persistent_volumes.at("pv-1").csi_driver, "demo.csi");
   EXPECT_EQ(metadata.storage_classes.at("standard").provisioner, "demo.csi");
-  EXPECT_EQ(api_.last_query("/api/v1/pods"), "resourceVersion=0&fieldSelector=spec.nodeName=node 1");
+  EXPECT_EQ(api_.last_query("/api/v1/pods"),
+            "resourceVersion=0&fieldSelector=spec.nodeName=node 1");
 }
 
 TEST_F(MetadataSourceTest, KeepsTheLastGoodNamesAndSaysWhyItIsDown) {

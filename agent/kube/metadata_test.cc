@@ -58,9 +58,8 @@ TEST(Pods, WrongTypesInsideLeaveDefaults) {
 }
 
 TEST(Pods, AStaticPodIsKnownByItsMirrorHash) {
-  const auto pods = parse_pod_list(
-      R"({"items":[{"metadata":{"uid":"api-uid","annotations":)"
-      R"({"kubernetes.io/config.mirror":"hash"}}}]})");
+  const auto pods = parse_pod_list(R"({"items":[{"metadata":{"uid":"api-uid","annotations":)"
+                                   R"({"kubernetes.io/config.mirror":"hash"}}}]})");
   EXPECT_EQ((*pods)[0].pod.uid, "hash");
 }
 

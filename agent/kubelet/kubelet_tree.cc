@@ -148,6 +148,14 @@ Result<KubeletTree> KubeletScanner::scan(const HostPaths& host, const std::strin
   auto pods = open_resolved(rootfs.get(), root + "/pods", O_RDONLY | O_DIRECTORY, Resolve::kInRoot);
   if (!pods) return pods.error();
 
+  struct stat st {};
+  pods_modified_.reset();
+  // Times have the granularity of a clock tick: two changes within one look like one.
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  if (::fstat(pods->get(), &st) == 0 && st.st_mtim.tv_sec + 1 < now.tv_sec) {
+    pods_modified_ = st.st_mtim;
+  }
   Scan scan{pods->get(), host_path_of(*pods, host, root + "/pods"), {}, vol_data_, {}};
   scan.tree.root = scan.pods_path.substr(0, scan.pods_path.rfind('/'));
   auto uids = list_beneath(pods->get(), ".");
@@ -160,6 +168,14 @@ Result<KubeletTree> KubeletScanner::scan(const HostPaths& host, const std::strin
   }
   vol_data_ = std::move(scan.vol_data);
   return std::move(scan.tree);
+}
+
+bool KubeletScanner::pods_changed(const HostPaths& host, const std::string& root) const {
+  struct stat st {};
+  const std::string pods = under_rootfs(host, root + "/pods");
+  return !pods_modified_ || ::stat(pods.c_str(), &st) != 0 ||
+         st.st_mtim.tv_sec != pods_modified_->tv_sec ||
+         st.st_mtim.tv_nsec != pods_modified_->tv_nsec;
 }
 
 Result<PodLogNames> scan_pod_logs(const HostPaths& host) {

@@ -6,7 +6,9 @@
 // a mount or follow a symlink: a hung volume can't hold this up.
 #pragma once
 
+#include <ctime>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -55,8 +57,13 @@ class KubeletScanner {
   // when `root`/pods can't be read; a pod that vanishes in the middle is left out.
   Result<KubeletTree> scan(const HostPaths& host, const std::string& root);
 
+  // Whether pods have come or gone since the last scan; one stat. True when that can't be told.
+  bool pods_changed(const HostPaths& host, const std::string& root) const;
+
  private:
   std::map<std::string, CsiVolumeData> vol_data_;  // by path
+  std::optional<timespec> pods_modified_;  // of <root>/pods, before the last scan began; absent
+                                           // when that was just now, so more may have come since
 };
 
 // Namespace and name of each pod by uid, from the names in <rootfs>/var/log/pods

@@ -1,6 +1,8 @@
 #include "mounts/mount_table.h"
 
+#include <fcntl.h>
 #include <libmount.h>
+#include <poll.h>
 #include <sys/sysmacros.h>
 
 #include <cstdio>
@@ -53,11 +55,19 @@ Result<std::string> read_mountinfo(const HostPaths& host) {
   return read_file(host.procfs + "/1/mountinfo", kMountinfoLimit);
 }
 
+MountWatch::MountWatch(const HostPaths& host)
+    : fd_(::open((host.procfs + "/1/mountinfo").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+
+bool MountWatch::changed() {
+  pollfd poll{fd_.get(), POLLPRI, 0};
+  return !fd_ || ::poll(&poll, 1, 0) != 0;
+}
+
 ParsedMounts parse_mountinfo(const std::string& text) {
   ParsedMounts out;
   if (text.empty()) return out;
   const std::unique_ptr<libmnt_table, void (*)(libmnt_table*)> table(mnt_new_table(),
-                                                                      mnt_unref_table);
+                                                                     mnt_unref_table);
   mnt_table_set_userdata(table.get(), &out.bad_lines);
   mnt_table_set_parser_errcb(table.get(), count_and_skip);
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> stream(

@@ -7,7 +7,8 @@ namespace {
 
 TEST(MountInfo, DecodesEscapesAndBothReadOnlyFlags) {
   const auto parsed = parse_mountinfo(
-      "36 35 98:0 /mnt\\0401 /a\\040b\\012c rw,noatime shared:1 - ext4 /dev/my\\134disk ro,errors=x\n"
+      "36 35 98:0 /mnt\\0401 /a\\040b\\012c rw,noatime shared:1 - ext4 /dev/my\\134disk "
+      "ro,errors=x\n"
       "37 35 0:44 / /b ro,relatime - tmpfs tmpfs rw\n");
   ASSERT_EQ(parsed.table.size(), 2U);
   EXPECT_EQ(parsed.bad_lines, 0U);
@@ -40,9 +41,7 @@ TEST(MountInfo, TellsWhereAnOverlayWrites) {
   EXPECT_EQ(parsed.table[0].upper_dir, "/var/lib/x/fs");
 }
 
-TEST(MountInfo, EmptyTextIsAnEmptyTable) {
-  EXPECT_TRUE(parse_mountinfo("").table.empty());
-}
+TEST(MountInfo, EmptyTextIsAnEmptyTable) { EXPECT_TRUE(parse_mountinfo("").table.empty()); }
 
 }  // namespace
 }  // namespace volumeter

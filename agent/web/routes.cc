@@ -34,8 +34,8 @@ Response Routes::metrics(const Request& request) {
   if (snapshot == nullptr) return plain(503, "no snapshot yet: the agent has just started\n");
   const MeasurementSet live = sources_.live(*snapshot->inventory);
   Response response{200, "text/plain; version=0.0.4; charset=utf-8", {}, request.accepts_gzip};
-  response.body = request.accepts_gzip ? text_.render_gzip(*snapshot, live)
-                                       : text_.render(*snapshot, live);
+  response.body =
+      request.accepts_gzip ? text_.render_gzip(*snapshot, live) : text_.render(*snapshot, live);
   return response;
 }
 
@@ -47,8 +47,7 @@ Response Routes::page(const Request& request) {
     return compressed(request, "application/json", to_json(*snapshot, rows));
   }
   if (wants_html(request)) {
-    return compressed(request, "text/html; charset=utf-8",
-                      to_page(*snapshot, rows, options_.node));
+    return compressed(request, "text/html; charset=utf-8", to_page(*snapshot, rows, options_.node));
   }
   return compressed(request, "text/plain; charset=utf-8", to_table(rows, false));
 }
@@ -57,7 +56,7 @@ Response Routes::handle(const Request& request) {
   const std::string& path = request.path;
   if (path == "/healthz" || path == "/-/healthy") {
     return sources_.healthy() ? plain(200, "ok\n")
-                              : plain(503, "the event loop has not come round for 10 s\n");
+                              : plain(503, "the event loop has not come round for 12 s\n");
   }
   if (path == "/readyz" || path == "/-/ready") {
     return sources_.ready() ? plain(200, "ok\n") : plain(503, "the first round is under way\n");

@@ -72,9 +72,8 @@ int port_of(int fd) {
   sockaddr_storage address{};
   socklen_t size = sizeof address;
   if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) != 0) return 0;
-  return ntohs(address.ss_family == AF_INET6
-                   ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
-                   : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6*>(&address)->sin6_port
+                                             : reinterpret_cast<sockaddr_in*>(&address)->sin_port);
 }
 
 std::string header(MHD_Connection* connection, const char* name) {
@@ -226,12 +225,11 @@ Result<std::unique_ptr<Server>> Server::start(const std::vector<ListenAddress>& 
   for (UniqueFd& socket : sockets) {
     impl->ports.push_back(port_of(socket.get()));
     MHD_Daemon* daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr, &Impl::handle,
-        impl.get(), MHD_OPTION_LISTEN_SOCKET, socket.get(), MHD_OPTION_CONNECTION_LIMIT,
-        kLibraryLimit, MHD_OPTION_CONNECTION_TIMEOUT, 180U, MHD_OPTION_NOTIFY_CONNECTION,
-        &Impl::notify_connection, impl.get(), MHD_OPTION_NOTIFY_COMPLETED, &Impl::completed,
-        impl.get(), MHD_OPTION_CONNECTION_MEMORY_LIMIT, static_cast<std::size_t>(16 << 10),
-        MHD_OPTION_END);
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr, &Impl::handle, impl.get(),
+        MHD_OPTION_LISTEN_SOCKET, socket.get(), MHD_OPTION_CONNECTION_LIMIT, kLibraryLimit,
+        MHD_OPTION_CONNECTION_TIMEOUT, 180U, MHD_OPTION_NOTIFY_CONNECTION, &Impl::notify_connection,
+        impl.get(), MHD_OPTION_NOTIFY_COMPLETED, &Impl::completed, impl.get(),
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, static_cast<std::size_t>(16 << 10), MHD_OPTION_END);
     if (daemon == nullptr) return Error::from_errno("start the HTTP server", errno);
     socket.release();  // MHD closes it
     impl->daemons.push_back(daemon);

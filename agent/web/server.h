@@ -45,7 +45,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Enforces deadlines. Call about once a second, from any thread.
+  // Enforces deadlines. Call every few seconds, from any thread.
   void sweep();
 
   // The ports really listened on, in order: port 0 asks the kernel for one.

@@ -1,9 +1,11 @@
-// What the daemon and a worker say to each other, one SOCK_SEQPACKET message each. Both ends are
-// the same binary, so the structs need no version.
+// What the daemon and a worker say to each other. Requests go through a SOCK_SEQPACKET pair,
+// several in one message; answers through a page that both map, which costs neither side a system
+// call. Both ends are the same binary, so the structs need no version.
 #pragma once
 
 #include <array>
-#include <climits>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 
 #include "volumeter/measurer.h"
@@ -17,14 +19,25 @@ enum class VisibilityCheck : std::uint32_t {
   kMountRoot,     // btrfs: st_dev is the subvolume's own number, so: it is some mount's root
 };
 
+// Followed by path_length bytes of path, a NUL, and padding to kRequestAlignment.
 struct WorkerRequest {
   std::uint64_t id = 0;
   std::uint32_t function = 0;  // index into the list both ends know
   VisibilityCheck check = VisibilityCheck::kDeviceNumber;
   DeviceNumber device;
   std::uint32_t path_length = 0;
-  std::array<char, PATH_MAX> path{};  // only path_length + 1 bytes are sent
+  std::uint32_t reserved = 0;
+
+  [[nodiscard]] const char* path() const { return reinterpret_cast<const char*>(this + 1); }
 };
+inline constexpr std::size_t kRequestAlignment = alignof(WorkerRequest);
+inline constexpr std::size_t kMaxRequestMessage = 128 << 10;  // bytes
+
+// What the request and its path take in a message.
+constexpr std::size_t request_size(std::size_t path_length) {
+  const std::size_t size = sizeof(WorkerRequest) + path_length + 1;
+  return (size + kRequestAlignment - 1) / kRequestAlignment * kRequestAlignment;
+}
 
 struct WorkerReply {
   std::uint64_t id = 0;
@@ -36,6 +49,17 @@ struct WorkerReply {
 // given it to others, and by now it may be about to be unmounted.
 inline constexpr std::uint64_t kStallNs = 100'000'000;
 
+// The worker's answers, in the order it finished. It writes a slot and then counts; the daemon
+// reads up to the count. A request has its slot before it is sent (kWindow of them at most), so a
+// slot is never overwritten unread. The daemon trusts nothing here: an unknown id is ignored.
+inline constexpr std::size_t kReplySlots = 256;
+struct ReplyRing {
+  std::atomic<std::uint64_t> count;
+  std::array<WorkerReply, kReplySlots> slots;
+};
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
 inline constexpr int kWorkerSocket = 3;
+inline constexpr int kWorkerReplies = 4;
 
 }  // namespace volumeter

@@ -34,12 +34,11 @@ bool drop_capabilities() {
 // Landlock (5.13) checks opens for reading, listing and writing, and lets O_PATH through
 // (security/landlock/fs.c, hook_file_open): with no rule at all, nothing but O_PATH is left.
 bool restrict_landlock() {
-  const landlock_ruleset_attr attr{.handled_access_fs =
-                                       LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
-                                       LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
-                                       LANDLOCK_ACCESS_FS_REMOVE_DIR |
-                                       LANDLOCK_ACCESS_FS_REMOVE_FILE |
-                                       LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR};
+  const landlock_ruleset_attr attr{
+      .handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+                           LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
+                           LANDLOCK_ACCESS_FS_REMOVE_DIR | LANDLOCK_ACCESS_FS_REMOVE_FILE |
+                           LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_MAKE_DIR};
   const long ruleset = ::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0);
   if (ruleset < 0) return false;
   const bool done = ::syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
@@ -55,10 +54,9 @@ bool restrict_syscalls() {
   if (filter == nullptr) return false;
   bool ok = true;
   for (const int call :
-       {SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(statx), SCMP_SYS(fstat),
-        SCMP_SYS(newfstatat), SCMP_SYS(fstatfs), SCMP_SYS(recvfrom), SCMP_SYS(sendto),
-        SCMP_SYS(clock_gettime), SCMP_SYS(restart_syscall), SCMP_SYS(rt_sigreturn),
-        SCMP_SYS(exit), SCMP_SYS(exit_group)}) {
+       {SCMP_SYS(openat2), SCMP_SYS(close), SCMP_SYS(statx), SCMP_SYS(fstat), SCMP_SYS(newfstatat),
+        SCMP_SYS(fstatfs), SCMP_SYS(recvfrom), SCMP_SYS(clock_gettime), SCMP_SYS(restart_syscall),
+        SCMP_SYS(rt_sigreturn), SCMP_SYS(exit), SCMP_SYS(exit_group)}) {
     ok = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 0) == 0 && ok;
   }
   ok = ok && seccomp_load(filter) == 0;

@@ -12,7 +12,8 @@ struct SandboxReport {
   bool seccomp = false;       // only the calls of a statfs worker
 };
 
-// For workers that only look at metadata: O_PATH opens, statx, fstatfs and the socket they have.
+// For workers that only look at metadata: O_PATH opens, statx, fstatfs and receiving from the
+// socket they have.
 SandboxReport enter_metadata_sandbox();
 
 }  // namespace volumeter

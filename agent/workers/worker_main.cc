@@ -3,14 +3,18 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <linux/stat.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstddef>
 #include <ctime>
 
 #include "host/unique_fd.h"
@@ -38,30 +42,44 @@ int check_visible(int fd, const WorkerRequest& request) {
   struct statx st {};
   // The device number and the mount-root flag are the kernel's own: no need to ask a server.
   if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) != 0) return errno;
-  const bool mount_root =
-      (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT & st.stx_attributes) != 0;
-  const bool same_device = st.stx_dev_major == request.device.major &&
-                           st.stx_dev_minor == request.device.minor;
-  const bool visible =
-      request.check == VisibilityCheck::kMountRoot ? mount_root : same_device;
+  const bool mount_root = (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT & st.stx_attributes) != 0;
+  const bool same_device =
+      st.stx_dev_major == request.device.major && st.stx_dev_minor == request.device.minor;
+  const bool visible = request.check == VisibilityCheck::kMountRoot ? mount_root : same_device;
   return visible ? 0 : kNotVisible;
 }
 
+ReplyRing* g_replies = nullptr;
+
 void reply(const WorkerReply& answer) {
-  ssize_t sent = 0;
-  do {
-    sent = ::send(kWorkerSocket, &answer, sizeof answer, MSG_NOSIGNAL);
-  } while (sent < 0 && errno == EINTR);
-  if (sent < 0) ::_exit(1);
+  const std::uint64_t count = g_replies->count.load(std::memory_order_relaxed);
+  g_replies->slots[count % kReplySlots] = answer;
+  g_replies->count.store(count + 1, std::memory_order_release);
 }
 
-// False when there is nothing to serve, for now or any more.
-bool receive(WorkerRequest& request, int flags) {
+// One message of requests; 0 bytes when there is none, for now or any more.
+std::size_t receive(std::span<std::byte> buffer, int flags) {
   ssize_t n = 0;
   do {
-    n = ::recv(kWorkerSocket, &request, sizeof request, flags);
+    n = ::recv(kWorkerSocket, buffer.data(), buffer.size(), flags);
   } while (n < 0 && errno == EINTR);
-  return n > 0;
+  return n > 0 ? static_cast<std::size_t>(n) : 0;
+}
+
+template <class Visit>
+void each_request(std::span<const std::byte> message, Visit&& visit) {
+  while (message.size() >= sizeof(WorkerRequest)) {
+    const auto& request = *reinterpret_cast<const WorkerRequest*>(message.data());
+    visit(request);
+    message = message.subspan(std::min(request_size(request.path_length), message.size()));
+  }
+}
+
+void cancel(const WorkerRequest& request) {
+  WorkerReply cancelled;
+  cancelled.id = request.id;
+  cancelled.answer.error = ECANCELED;
+  reply(cancelled);
 }
 
 }  // namespace
@@ -71,15 +89,16 @@ WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
   WorkerReply answer;
   answer.id = request.id;
   const std::uint64_t start = now_ns();
-  const int fd = open_path(rootfs_fd, request.path.data());
+  const int fd = open_path(rootfs_fd, request.path());
   if (fd < 0) {
     answer.answer.error = errno;
   } else {
     answer.answer.error = check_visible(fd, request);
     if (answer.answer.error == 0) {
-      answer.answer.error = request.function < functions.size() && functions[request.function] != nullptr
-                                ? functions[request.function](fd, answer.answer)
-                                : ENOSYS;
+      answer.answer.error =
+          request.function < functions.size() && functions[request.function] != nullptr
+              ? functions[request.function](fd, answer.answer)
+              : ENOSYS;
     }
     ::close(fd);
   }
@@ -89,22 +108,28 @@ WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
 
 int worker_main(const std::string& rootfs, std::span<const SampleFunction> functions) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
-  ::close_range(kWorkerSocket + 1, ~0U, 0);  // whatever the daemon was given without O_CLOEXEC
+  void* page =
+      ::mmap(nullptr, sizeof(ReplyRing), PROT_READ | PROT_WRITE, MAP_SHARED, kWorkerReplies, 0);
+  if (page == MAP_FAILED) return 1;
+  g_replies = static_cast<ReplyRing*>(page);
+  // The mapping stays; and whatever the daemon was given without O_CLOEXEC goes too.
+  ::close_range(kWorkerReplies, ~0U, 0);
   ::prctl(PR_SET_NAME, "volumeter-worker", 0, 0, 0);
   const UniqueFd root(::open(rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return 1;
   enter_metadata_sandbox();
 
-  static WorkerRequest request;  // too large for comfort on a stack
-  while (receive(request, 0)) {
-    const WorkerReply answer = serve_request(root.get(), request, functions);
-    reply(answer);
-    if (answer.duration_ns < kStallNs) continue;
-    while (receive(request, MSG_DONTWAIT)) {
-      WorkerReply cancelled;
-      cancelled.id = request.id;
-      cancelled.answer.error = ECANCELED;
-      reply(cancelled);
+  alignas(kRequestAlignment) static std::array<std::byte, kMaxRequestMessage> buffer;
+  while (const std::size_t size = receive(buffer, 0)) {
+    bool stalled = false;
+    each_request({buffer.data(), size}, [&](const WorkerRequest& request) {
+      if (stalled) return cancel(request);
+      const WorkerReply answer = serve_request(root.get(), request, functions);
+      reply(answer);
+      stalled = answer.duration_ns >= kStallNs;
+    });
+    while (const std::size_t late = stalled ? receive(buffer, MSG_DONTWAIT) : 0) {
+      each_request({buffer.data(), late}, cancel);
     }
   }
   return 0;

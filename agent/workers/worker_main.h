@@ -17,7 +17,7 @@ inline constexpr const char* kWorkerCommand = "worker";
 int worker_main(const std::string& rootfs, std::span<const SampleFunction> functions);
 
 // One request: opens the path O_PATH below `rootfs_fd`, checks that it is the filesystem asked
-// for, calls the function, closes. May hang; doesn't allocate.
+// for, calls the function, closes. May hang; doesn't allocate. The path follows `request`.
 WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
                           std::span<const SampleFunction> functions);
 

@@ -1,7 +1,9 @@
 #include "workers/worker_pool.h"
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstring>
+#include <cerrno>
 #include <optional>
 #include <utility>
 
@@ -13,10 +15,13 @@ namespace {
 using std::chrono::steady_clock;
 using namespace std::chrono_literals;
 
-// Requests a worker holds at once: enough to save it from waking up for each, few enough to take
-// back when it stalls.
-constexpr std::size_t kWindow = 16;
+// Requests a worker holds at once: enough to save both sides from waking up for each, few enough
+// to take back when it stalls.
+constexpr std::size_t kWindow = 250;
+static_assert(kWindow < kReplySlots);
 constexpr auto kStall = std::chrono::nanoseconds(kStallNs);
+// Answers are fetched by the clock, not one by one as they come: a wake-up costs more than statfs.
+constexpr auto kSoonest = 2ms;
 constexpr auto kLook = 50ms;
 constexpr auto kUnkillable = 200ms;  // a process that outlives SIGKILL by this is in state D
 
@@ -27,10 +32,12 @@ WorkerRequest to_request(std::uint64_t id, std::uint32_t function, const Target&
   request.check =
       target.fstype == "btrfs" ? VisibilityCheck::kMountRoot : VisibilityCheck::kDeviceNumber;
   request.device = target.device;
-  const std::size_t length = std::min(target.path.size(), request.path.size() - 1);
-  request.path_length = static_cast<std::uint32_t>(length);
-  std::memcpy(request.path.data(), target.path.data(), length);
+  request.path_length = static_cast<std::uint32_t>(target.path.size());
   return request;
+}
+
+JobResult answered(const WorkerReply& reply) {
+  return {JobOutcome::kAnswered, reply.answer, std::chrono::nanoseconds(reply.duration_ns)};
 }
 
 }  // namespace
@@ -40,7 +47,6 @@ WorkerPool::WorkerPool(EventLoop& loop, WorkerOptions options)
 
 WorkerPool::~WorkerPool() {
   for (const auto& worker : workers_) {
-    loop_.unwatch(worker->socket());
     loop_.unwatch(worker->pidfd());
     worker->kill();
   }
@@ -57,7 +63,7 @@ void WorkerPool::submit(std::uint32_t function, const Target& target, Callback d
   const JobId id = next_id_++;
   jobs_[id] = {function, target, std::move(done), false};
   pending_.push_back(id);
-  if (pending_.size() == 1) loop_.after(0ms, [this] { pump(); });
+  poll_soon();
 }
 
 WorkerPool::Counts WorkerPool::counts() const {
@@ -69,11 +75,10 @@ WorkerPool::Counts WorkerPool::counts() const {
   return counts;
 }
 
+// One at a time; null when none can be started.
 WorkerProcess* WorkerPool::ready_worker() {
   for (const auto& worker : workers_) {
-    if (!worker->stalled && !worker->killed) {
-      return worker->sent.size() < kWindow ? worker.get() : nullptr;
-    }
+    if (!worker->stalled && !worker->killed) return worker.get();
   }
   auto spawned = WorkerProcess::spawn(options_.exe, options_.rootfs);
   if (!spawned) {
@@ -82,16 +87,46 @@ WorkerProcess* WorkerPool::ready_worker() {
   }
   workers_.push_back(std::move(spawned).value());
   WorkerProcess* worker = workers_.back().get();
-  loop_.watch(worker->socket(), [this, worker] { receive(*worker); });
   loop_.watch(worker->pidfd(), [this, worker] { exited(*worker); });
   return worker;
 }
 
-void WorkerPool::pump() {
-  while (!pending_.empty()) {
+void WorkerPool::poll_soon() {
+  if (std::exchange(polling_, true)) return;
+  pause_ = kSoonest;
+  loop_.after(0ms, [this] { poll(); });
+}
+
+// Fetches answers, hands out what is pending, and looks after those that take long; again and
+// again, less often while nothing happens, until there is no job left.
+void WorkerPool::poll() {
+  const std::size_t before = jobs_.size();
+  for (WorkerProcess* worker : busy_workers()) receive(*worker);
+  const auto now = steady_clock::now();
+  if (now - last_look_ >= kLook) {
+    last_look_ = now;
+    for (WorkerProcess* worker : busy_workers()) check(*worker, now);
+  }
+  hand_out();
+  pause_ = jobs_.size() < before ? kSoonest : std::min<EventLoop::Duration>(pause_ * 2, kLook);
+  polling_ = !jobs_.empty();
+  if (polling_) loop_.after(pause_, [this] { poll(); });
+}
+
+std::vector<WorkerProcess*> WorkerPool::busy_workers() const {
+  std::vector<WorkerProcess*> busy;
+  for (const auto& worker : workers_) {
+    if (!worker->sent.empty() && !worker->killed) busy.push_back(worker.get());
+  }
+  return busy;
+}
+
+void WorkerPool::hand_out() {
+  WorkerProcess* worker = nullptr;
+  for (std::size_t left = pending_.size(); left > 0; --left) {
     const JobId id = pending_.front();
-    const DeviceNumber device = jobs_[id].target.device;
-    if (const auto trouble = troubled_.find(device); trouble != troubled_.end()) {
+    const Job& job = jobs_[id];
+    if (const auto trouble = troubled_.find(job.target.device); trouble != troubled_.end()) {
       pending_.pop_front();
       if (trouble->second.timed_out) {
         finish(id, {JobOutcome::kTimedOut, {}, options_.deadline});
@@ -100,33 +135,24 @@ void WorkerPool::pump() {
       }
       continue;
     }
-    WorkerProcess* worker = ready_worker();
-    if (worker == nullptr || !send(*worker, id)) break;
+    if (worker == nullptr) worker = ready_worker();
+    if (worker == nullptr) return give_up();
+    if (worker->sent.size() >= kWindow) break;
+    if (worker->sent.empty()) worker->head_since = steady_clock::now();
+    worker->queue(to_request(id, job.function, job.target), job.target.path);
+    worker->sent.push_back(id);
     pending_.pop_front();
   }
-  if (pending_.empty() || std::any_of(workers_.begin(), workers_.end(), [](const auto& worker) {
-        return !worker->sent.empty();
-      })) {
-    if (!watching_ && !jobs_.empty()) {
-      watching_ = true;
-      loop_.after(kLook, [this] { look_for_stalls(); });
-    }
-    return;
-  }
-  // No worker could be had for what is left; the caller's next round tries again.
+  if (worker != nullptr) worker->flush();  // a full socket is tried again at the next poll
+}
+
+// No worker could be had for what is left; the caller's next round tries again.
+void WorkerPool::give_up() {
   for (const JobId id : std::exchange(pending_, {})) finish(id, {});
 }
 
-bool WorkerPool::send(WorkerProcess& worker, JobId id) {
-  const Job& job = jobs_[id];
-  if (!worker.send(to_request(id, job.function, job.target))) return false;
-  if (worker.sent.empty()) worker.head_since = steady_clock::now();
-  worker.sent.push_back(id);
-  return true;
-}
-
 void WorkerPool::receive(WorkerProcess& worker) {
-  bool answered = false;
+  bool any = false;
   while (const auto reply = worker.receive()) {
     const auto it = std::find(worker.sent.begin(), worker.sent.end(), reply->id);
     if (it == worker.sent.end()) continue;  // taken back in the meantime
@@ -137,18 +163,16 @@ void WorkerPool::receive(WorkerProcess& worker) {
       pending_.push_front(reply->id);
       continue;
     }
-    answered = true;
+    any = true;
     const DeviceNumber device = jobs_[reply->id].target.device;
-    finish(reply->id, {JobOutcome::kAnswered, reply->answer,
-                       std::chrono::nanoseconds(reply->duration_ns)});
-    if (worker.stalled && !worker.killed) {
+    finish(reply->id, answered(*reply));
+    if (worker.stalled) {
       worker.stalled = false;
       stuck_on_.erase(&worker);
       release(device);
     }
   }
-  if (answered) retire_surplus();
-  pump();
+  if (any) retire_surplus();
 }
 
 // A worker that came back after a fresh one took its place: one is enough.
@@ -159,20 +183,6 @@ void WorkerPool::retire_surplus() {
     if (have_one && worker->sent.empty()) worker->kill();
     have_one = true;
   }
-}
-
-void WorkerPool::look_for_stalls() {
-  watching_ = false;
-  const auto now = steady_clock::now();
-  std::vector<WorkerProcess*> busy;
-  for (const auto& worker : workers_) {
-    if (!worker->sent.empty() && !worker->killed) busy.push_back(worker.get());
-  }
-  for (WorkerProcess* worker : busy) {
-    receive(*worker);  // an answer that we were too busy to read is no stall
-    if (!worker->sent.empty() && !worker->killed) check(*worker, now);
-  }
-  pump();
 }
 
 // Hung means: asleep in the kernel. A worker that wants a CPU and gets none, or is stopped, has
@@ -224,15 +234,8 @@ void WorkerPool::time_out(WorkerProcess& worker) {
 
 void WorkerPool::exited(WorkerProcess& worker) {
   if (!worker.reap()) return;
-  loop_.unwatch(worker.socket());
   loop_.unwatch(worker.pidfd());
-  while (const auto reply = worker.receive()) {  // answers it gave before it died
-    const auto it = std::find(worker.sent.begin(), worker.sent.end(), reply->id);
-    if (it == worker.sent.end() || reply->answer.error == ECANCELED) continue;
-    worker.sent.erase(it);
-    finish(reply->id, {JobOutcome::kAnswered, reply->answer,
-                       std::chrono::nanoseconds(reply->duration_ns)});
-  }
+  receive(worker);  // answers it gave before it died
   take_back(worker, 1);
   if (!worker.sent.empty()) {  // it died over this one: once may be bad luck
     const JobId id = worker.sent.front();
@@ -250,11 +253,9 @@ void WorkerPool::exited(WorkerProcess& worker) {
   if (device) stuck_on_.erase(stuck);
   const bool resisted = worker.killed && steady_clock::now() - worker.killed_at > kUnkillable;
   std::erase_if(workers_, [&](const auto& owned) { return owned.get() == &worker; });
-  if (device) {
-    release(*device);
-    if (released_ && resisted) released_(*device);
-  }
-  pump();
+  if (!device) return;
+  release(*device);
+  if (released_ && resisted) released_(*device);
 }
 
 void WorkerPool::release(DeviceNumber device) {

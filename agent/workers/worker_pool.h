@@ -75,11 +75,13 @@ class WorkerPool {
   };
   using JobId = std::uint64_t;
 
-  void pump();
+  void poll_soon();
+  void poll();
+  void hand_out();
+  void give_up();
   WorkerProcess* ready_worker();
-  bool send(WorkerProcess& worker, JobId id);
+  [[nodiscard]] std::vector<WorkerProcess*> busy_workers() const;
   void receive(WorkerProcess& worker);
-  void look_for_stalls();
   void check(WorkerProcess& worker, std::chrono::steady_clock::time_point now);
   void stall(WorkerProcess& worker);
   void time_out(WorkerProcess& worker);
@@ -103,7 +105,9 @@ class WorkerPool {
   std::map<DeviceNumber, Trouble> troubled_;
   std::map<const WorkerProcess*, DeviceNumber> stuck_on_;
   JobId next_id_ = 1;
-  bool watching_ = false;
+  bool polling_ = false;
+  EventLoop::Duration pause_{};
+  std::chrono::steady_clock::time_point last_look_;
 };
 
 }  // namespace volumeter

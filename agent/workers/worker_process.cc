@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -9,7 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstddef>
+#include <cstring>
 #include <sstream>
 #include <utility>
 
@@ -23,10 +24,12 @@
 namespace volumeter {
 namespace {
 
-int start(const std::string& exe, const std::string& rootfs, int socket, pid_t& pid) {
+int start(const std::string& exe, const std::string& rootfs, int socket, int replies, pid_t& pid) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
+  // Both come in above the numbers they get, so neither overwrites the other.
   posix_spawn_file_actions_adddup2(&files, socket, kWorkerSocket);
+  posix_spawn_file_actions_adddup2(&files, replies, kWorkerReplies);
   for (int fd = 0; fd < kWorkerSocket; ++fd) posix_spawn_file_actions_addclose(&files, fd);
 
   posix_spawnattr_t attributes;
@@ -44,11 +47,19 @@ int start(const std::string& exe, const std::string& rootfs, int socket, pid_t& 
   std::string root = rootfs;
   const std::array<char*, 4> argv = {name.data(), command.data(), root.data(), nullptr};
   const std::array<char*, 1> environment = {nullptr};
-  const int code = ::posix_spawn(&pid, exe.c_str(), &files, &attributes, argv.data(),
-                                 environment.data());
+  const int code =
+      ::posix_spawn(&pid, exe.c_str(), &files, &attributes, argv.data(), environment.data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   return code;
+}
+
+// Takes `fd` and gives one that is larger than those a worker has.
+int above_worker_fds(int fd) {
+  if (fd < 0 || fd > kWorkerReplies) return fd;
+  const int higher = ::fcntl(fd, F_DUPFD_CLOEXEC, kWorkerReplies + 1);
+  ::close(fd);
+  return higher;
 }
 
 }  // namespace
@@ -81,10 +92,19 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::string& e
     return Error::from_errno("socketpair", errno);
   }
   UniqueFd ours(ends[0]);
-  const UniqueFd theirs(ends[1]);
+  const UniqueFd theirs(above_worker_fds(ends[1]));
+  const UniqueFd memory(
+      above_worker_fds(static_cast<int>(::memfd_create("volumeter-replies", MFD_CLOEXEC))));
+  if (!theirs || !memory || ::ftruncate(memory.get(), sizeof(ReplyRing)) != 0) {
+    return Error::from_errno("memfd_create", errno);
+  }
+  void* page = ::mmap(nullptr, sizeof(ReplyRing), PROT_READ, MAP_SHARED, memory.get(), 0);
+  if (page == MAP_FAILED) return Error::from_errno("mmap", errno);
+  const auto* replies = static_cast<const ReplyRing*>(page);
   ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
   pid_t pid = 0;
-  if (const int code = start(exe, rootfs, theirs.get(), pid); code != 0) {
+  if (const int code = start(exe, rootfs, theirs.get(), memory.get(), pid); code != 0) {
+    ::munmap(page, sizeof(ReplyRing));
     return Error::from_errno("start " + exe, code);
   }
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
@@ -92,30 +112,42 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::string& e
     const int code = errno;
     ::kill(pid, SIGKILL);
     ::waitpid(pid, nullptr, 0);
+    ::munmap(page, sizeof(ReplyRing));
     return Error::from_errno("pidfd_open", code);
   }
   return std::unique_ptr<WorkerProcess>(
-      new WorkerProcess(pid, std::move(pidfd), std::move(ours)));
+      new WorkerProcess(pid, std::move(pidfd), std::move(ours), replies));
 }
 
-WorkerProcess::WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket)
-    : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)) {}
+WorkerProcess::WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket, const ReplyRing* replies)
+    : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)), replies_(replies) {}
 
 WorkerProcess::~WorkerProcess() {
-  if (reaped_) return;
-  kill();
-  reap();
+  if (!reaped_) {
+    kill();
+    reap();
+  }
+  ::munmap(const_cast<ReplyRing*>(replies_), sizeof(ReplyRing));
 }
 
-bool WorkerProcess::send(const WorkerRequest& request) {
-  const std::size_t size = offsetof(WorkerRequest, path) + request.path_length + 1;
-  return ::send(socket_.get(), &request, size, MSG_NOSIGNAL) == static_cast<ssize_t>(size);
+void WorkerProcess::queue(const WorkerRequest& request, std::string_view path) {
+  const std::size_t at = message_.size();
+  message_.resize(at + request_size(path.size()));
+  std::memcpy(&message_[at], &request, sizeof request);
+  std::memcpy(&message_[at + sizeof request], path.data(), path.size());
+}
+
+bool WorkerProcess::flush() {
+  if (message_.empty()) return true;
+  const ssize_t n = ::send(socket_.get(), message_.data(), message_.size(), MSG_NOSIGNAL);
+  if (n < 0) return false;
+  message_.clear();
+  return true;
 }
 
 std::optional<WorkerReply> WorkerProcess::receive() {
-  WorkerReply reply;
-  const ssize_t n = ::recv(socket_.get(), &reply, sizeof reply, 0);
-  return n == sizeof reply ? std::optional(reply) : std::nullopt;
+  if (received_ == replies_->count.load(std::memory_order_acquire)) return std::nullopt;
+  return replies_->slots[received_++ % kReplySlots];
 }
 
 void WorkerProcess::kill() {

@@ -4,12 +4,15 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "host/unique_fd.h"
 #include "volumeter/result.h"
@@ -38,8 +41,10 @@ class WorkerProcess {
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  // False when the socket is full or the process is gone: try another, or later.
-  bool send(const WorkerRequest& request);
+  // Queues one request; flush() sends what is queued, as one message. False when the socket is full
+  // or the process is gone: what was queued stays so.
+  void queue(const WorkerRequest& request, std::string_view path);
+  bool flush();
   // The next answer, if one has arrived.
   std::optional<WorkerReply> receive();
   void kill();
@@ -47,7 +52,6 @@ class WorkerProcess {
   bool reap();
 
   [[nodiscard]] pid_t pid() const { return pid_; }
-  [[nodiscard]] int socket() const { return socket_.get(); }
   [[nodiscard]] int pidfd() const { return pidfd_.get(); }
 
   // The pool's book-keeping: ids in the order they were sent; the first is being served.
@@ -59,11 +63,14 @@ class WorkerProcess {
   Clock::time_point killed_at;
 
  private:
-  WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket);
+  WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket, const ReplyRing* replies);
 
   pid_t pid_;
   UniqueFd pidfd_;
   UniqueFd socket_;
+  const ReplyRing* replies_;  // mapped
+  std::uint64_t received_ = 0;
+  std::vector<std::byte> message_;
   bool reaped_ = false;
 };
 

@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "volumeter/inventory.h"
@@ -51,18 +52,26 @@ using SampleFunction = int (*)(int fd, SampleAnswer& answer);
 
 // What the collector knows of one target for one measurer.
 struct TargetState {
-  std::optional<SampleAnswer> answer;   // the last good one, until --stale-after
-  std::optional<WallTime> answered_at;  // of the last good one
-  std::optional<bool> responsive;       // false: a call hasn't returned by its deadline
-  std::string problem;                  // of the last attempt; empty when it succeeded
+  std::optional<SampleAnswer> answer;           // the last good one, until --stale-after
+  std::optional<WallTime> answered_at;          // of the last good one
+  std::optional<bool> responsive;               // false: a call hasn't returned by its deadline
+  std::string problem;                          // of the last attempt; empty when it succeeded
   std::map<std::string, std::uint64_t> errors;  // by reason, since the agent started
 };
 
-// volumeter_volume_last_measured_timestamp_seconds{measurer}: for report() to call.
-void add_last_measured(MeasurementSet& out, const Subject& subject, std::string_view measurer,
-                       WallTime when);
-// Its desc, for docs.
-extern const VolumeMetric kLastMeasured;
+// volumeter_volume_last_measured_timestamp_seconds{measurer}, for report() to add. Changes at every
+// round, so its labels are kept as long as the inventory. Event-loop thread.
+class LastMeasured {
+ public:
+  explicit LastMeasured(std::string measurer) : measurer_(std::move(measurer)) {}
+  void add(Snapshot& out, std::size_t subject, WallTime when);
+  static const VolumeMetric& metric();
+
+ private:
+  std::string measurer_;
+  std::shared_ptr<const Inventory> inventory_;
+  std::vector<Labels> labels_;  // by subject; null until needed
+};
 
 class Measurer {
  public:
@@ -89,10 +98,13 @@ class SampledMeasurer : public Measurer {
   // Which of inventory.targets to sample. Event-loop thread; pure.
   [[nodiscard]] virtual std::vector<std::size_t> targets(const Inventory& inventory) const = 0;
 
+  // Measurements that the inventory alone decides; kept until it changes. Event-loop thread; pure.
+  virtual void describe(const Inventory& /*inventory*/, MeasurementSet& /*out*/) const {}
+
   // Adds readings and measurements to `out` (whose inventory and vectors are set up already).
   // `states` is parallel to inventory.targets; null where the target was never sampled.
-  // Event-loop thread; pure.
-  virtual void report(const std::vector<const TargetState*>& states, Snapshot& out) const = 0;
+  // Event-loop thread; a function of its arguments, whatever it caches.
+  virtual void report(const std::vector<const TargetState*>& states, Snapshot& out) = 0;
 };
 
 }  // namespace volumeter

@@ -43,6 +43,7 @@ struct Reading {
   std::optional<Usage> usage;
   std::optional<WallTime> measured_at;  // of `usage` and the rest of the last good answer
   std::optional<bool> responsive;       // do metadata calls return
+  std::optional<bool> read_only;        // mount or superblock, as the last good answer says
   std::string problem;                  // why there is no fresh answer; empty when there is
 };
 

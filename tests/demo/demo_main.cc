@@ -55,9 +55,9 @@ struct Demo {
       const char* storage;
       double full;
     };
-    const std::vector<Member> members = {
-        {"ext4", 64 * kMiB, "64Mi", 0.35}, {"xfs", 320 * kMiB, "320Mi", 0.85},
-        {"ext4", 64 * kMiB, "64Mi", 0.93}};
+    const std::vector<Member> members = {{"ext4", 64 * kMiB, "64Mi", 0.35},
+                                         {"xfs", 320 * kMiB, "320Mi", 0.85},
+                                         {"ext4", 64 * kMiB, "64Mi", 0.93}};
     for (std::size_t i = 0; i < members.size(); ++i) {
       const std::string n = std::to_string(i);
       const std::string uid = "00000000-0000-4000-8000-00000000000" + n;
@@ -90,17 +90,18 @@ struct Demo {
 
     hung.push_back(std::make_unique<StallFs>(node.csi_dir(uid, "pvc-demo-hung")));
     claim("archive", "pvc-demo-hung", "100Gi");
-    add_pod(pod_json("shop", "web-5d9c7-x2x7k", uid,
-                     R"({"name":"cache","emptyDir":{}},{"name":"shm","emptyDir":{"medium":"Memory",)"
-                     R"("sizeLimit":"16Mi"}},)" +
-                         claim_volume_json("disk", "raw") + "," +
-                         claim_volume_json("reports", "reports") + "," +
-                         claim_volume_json("archive", "archive"),
-                     "ReplicaSet", "web-5d9c7"));
+    add_pod(pod_json(
+        "shop", "web-5d9c7-x2x7k", uid,
+        R"({"name":"cache","emptyDir":{}},{"name":"shm","emptyDir":{"medium":"Memory",)"
+        R"("sizeLimit":"16Mi"}},)" +
+            claim_volume_json("disk", "raw") + "," + claim_volume_json("reports", "reports") + "," +
+            claim_volume_json("archive", "archive"),
+        "ReplicaSet", "web-5d9c7"));
   }
 
   void build() {
-    say("building a node: ext4 and xfs volumes, a block device, a shared directory, one that hangs");
+    say("building a node: ext4 and xfs volumes, a block device, a shared directory, one that "
+        "hangs");
     stateful_set();
     others();
     api.put("/api/v1/pods", pod_list_json(pods));
@@ -169,7 +170,8 @@ int main() {
     return serve({}, listen, "This machine has a kubelet: these are its volumes. ");
   }
   if (const auto why = why_no_mounts()) {
-    say("Not a demonstration node: it " + *why + ". `sudo make run` would mount ext4 and xfs\n"
+    say("Not a demonstration node: it " + *why +
+        ". `sudo make run` would mount ext4 and xfs\n"
         "volumes at 35, 85 and 93 %, a block volume, a shared directory and one that hangs.\n"
         "Measuring this host's own filesystems instead.");
     return serve({"--path.procfs=/proc"}, listen, "");
@@ -178,14 +180,13 @@ int main() {
   Demo demo;
   demo.build();
   std::vector<std::string> flags = demo.node.agent_flags();
-  flags.insert(flags.end(), {"--kube.api-url=" + demo.api.url(), "--kube.node-name=demo-node",
-                             "--interval=5s"});
+  flags.insert(flags.end(),
+               {"--kube.api-url=" + demo.api.url(), "--kube.node-name=demo-node", "--interval=5s"});
   std::jthread hang([&](const std::stop_token& stop) {
     for (int i = 0; i < 80 && !stop.stop_requested(); ++i) std::this_thread::sleep_for(100ms);
     demo.hung.front()->hold("all");
   });
   return serve(flags, listen,
-               "Look inside with: nsenter -m -t " + std::to_string(::getpid()) +
-                   " ls " + demo.node.kubelet() + "/pods\n" +
-                   "Archive stops answering in a few seconds. ");
+               "Look inside with: nsenter -m -t " + std::to_string(::getpid()) + " ls " +
+                   demo.node.kubelet() + "/pods\n" + "Archive stops answering in a few seconds. ");
 }

@@ -134,8 +134,7 @@ std::string claim_volume_json(const std::string& name, const std::string& claim)
 std::string pod_json(const std::string& ns, const std::string& name, const std::string& uid,
                      const std::string& volumes, const std::string& owner_kind,
                      const std::string& owner_name, bool deleting) {
-  std::string meta =
-      R"("namespace":")" + ns + R"(","name":")" + name + R"(","uid":")" + uid + "\"";
+  std::string meta = R"("namespace":")" + ns + R"(","name":")" + name + R"(","uid":")" + uid + "\"";
   if (deleting) meta += R"(,"deletionTimestamp":"2026-01-01T00:00:00Z")";
   if (!owner_kind.empty()) {
     meta += R"(,"ownerReferences":[{"kind":")" + owner_kind + R"(","name":")" + owner_name +

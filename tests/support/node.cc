@@ -92,11 +92,13 @@ void StallFs::command(const std::string& line) {
 }
 
 Node::Node() {
-  std::string pattern =
-      (std::filesystem::temp_directory_path() / "volumeter-node-XXXXXX").string();
+  std::string pattern = (std::filesystem::temp_directory_path() / "volumeter-node-XXXXXX").string();
   if (::mkdtemp(pattern.data()) == nullptr) die("mkdtemp");
   directory_ = pattern;
   make_directories(kubelet() + "/pods");
+  // Where the kubelet would keep its containers' logs; gone with the namespace.
+  mount("tmpfs", "/var/log", "tmpfs", 0, "size=1m");
+  make_directories("/var/log/pods");
   make_directories(procfs());
   // "self" is whoever reads it: an agent of this namespace.
   std::filesystem::create_symlink("/proc/self", procfs() + "/1");
@@ -116,6 +118,7 @@ Node::~Node() {
   }
   std::reverse(points.begin(), points.end());
   for (const std::string& point : points) ::umount2(point.c_str(), MNT_DETACH);
+  ::umount2("/var/log", MNT_DETACH);
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
 }

@@ -66,8 +66,8 @@ class Node {
   // Mounts an image over a fresh loop device; the device.
   std::string mount_image(const std::string& image, const std::string& fstype,
                           const std::string& where);
-  static void mount(const std::string& source, const std::string& where,
-                    const std::string& fstype, unsigned long flags, const std::string& data = "");
+  static void mount(const std::string& source, const std::string& where, const std::string& fstype,
+                    unsigned long flags, const std::string& data = "");
   static void bind(const std::string& source, const std::string& where);
   static void unmount(const std::string& where);
 

@@ -32,9 +32,9 @@ class AgentHangTest : public SystemTest {
   static std::string responsive(int i) { return pod_series("responsive", kPod, hung_name(i)); }
 
   static double age(const Metrics& metrics, int i) {
-    const auto it = metrics.find(pod_series("last_measured_timestamp_seconds", kPod,
-                                            "good-" + std::to_string(i), "csi",
-                                            ",measurer=\"usage\""));
+    const auto it =
+        metrics.find(pod_series("last_measured_timestamp_seconds", kPod,
+                                "good-" + std::to_string(i), "csi", ",measurer=\"usage\""));
     return it == metrics.end() ? 1e9 : static_cast<double>(std::time(nullptr)) - it->second;
   }
 

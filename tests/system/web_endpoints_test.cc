@@ -105,8 +105,8 @@ TEST_F(EndpointsTest, AMissingKubeletOrTokenKeepsItRunningDegraded) {
   EXPECT_EQ(agent.metric("volumeter_metadata_source_up{source=\"kubelet-directory\"}"), 0);
   EXPECT_TRUE(agent.sees("volumeter_metadata_source_up{source=\"apiserver\"}", 0));
   EXPECT_NE(agent.log().find("/nonexistent/kubelet/pods"), std::string::npos);
-  EXPECT_TRUE(eventually(
-      [&] { return agent.log().find("/nonexistent/token") != std::string::npos; }));
+  EXPECT_TRUE(
+      eventually([&] { return agent.log().find("/nonexistent/token") != std::string::npos; }));
 }
 
 }  // namespace

@@ -1,6 +1,4 @@
 // The worker pool against filesystems that really hang.
-#include "workers/worker_pool.h"
-
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <signal.h>
@@ -17,6 +15,7 @@
 #include "system_test.h"
 #include "workers/sandbox.h"
 #include "workers/worker_main.h"
+#include "workers/worker_pool.h"
 
 namespace volumeter::test {
 namespace {
@@ -107,9 +106,8 @@ TEST_F(WorkersTest, NeighboursOfAHungVolumeAreServedAtOnce) {
   bool timed_out = false;
   for (std::size_t i = 0; i < paths.size(); ++i) {
     if (i == 5) {
-      pool_->submit(0, hung, [&](const JobResult& r) {
-        timed_out = r.outcome == JobOutcome::kTimedOut;
-      });
+      pool_->submit(0, hung,
+                    [&](const JobResult& r) { timed_out = r.outcome == JobOutcome::kTimedOut; });
     }
     pool_->submit(0, target(paths[i]), [&](const JobResult& r) {
       answered += r.outcome == JobOutcome::kAnswered ? 1 : 0;
@@ -268,7 +266,8 @@ TEST_F(WorkersTest, ARunningWorkerHasOneCapabilityAFilterAndOneSocket) {
 }
 
 TEST(SleepState, IsReadFromProc) {
-  const auto asleep = parse_sleep_state("Name:\tx\nState:\tD (disk sleep)\nvoluntary_ctxt_switches:\t42\n");
+  const auto asleep =
+      parse_sleep_state("Name:\tx\nState:\tD (disk sleep)\nvoluntary_ctxt_switches:\t42\n");
   ASSERT_TRUE(asleep);
   EXPECT_TRUE(asleep->asleep);
   EXPECT_EQ(asleep->switches, 42U);

@@ -2,9 +2,10 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstdlib>
+#include <utility>
 
 namespace volumeter {
 namespace {
@@ -33,8 +34,7 @@ const std::array<Field, 17> kFields = {{
     {device_metric("written_bytes_total", "Bytes written."), kSector},
     {device_metric("write_time_seconds_total", "Seconds spent by all writes."), kMillisecond},
     {device_metric("io_now", "Operations in flight.", MetricType::kGauge), 1},
-    {device_metric("io_time_seconds_total", "Seconds with any operation in flight."),
-     kMillisecond},
+    {device_metric("io_time_seconds_total", "Seconds with any operation in flight."), kMillisecond},
     {device_metric("io_time_weighted_seconds_total", "Seconds in flight, summed over operations."),
      kMillisecond},
     {device_metric("discards_completed_total", "Discards completed."), 1},
@@ -83,10 +83,14 @@ class IoMeasurer final : public LiveMeasurer {
     return all;
   }
 
-  Status measure(const Inventory& /*inventory*/, MeasurementSet& out) override {
+  Status measure(const Inventory& inventory, MeasurementSet& out) override {
     auto text = read_file(host_.procfs + "/diskstats");
     if (!text) return text.error();
-    add_diskstats(*text, phantom_loop_devices(host_), out);
+    // The kubelet attaches one with each block volume.
+    const bool any_block =
+        std::any_of(inventory.volumes.begin(), inventory.volumes.end(),
+                    [](const Volume& volume) { return volume.mode == VolumeMode::kBlock; });
+    add_diskstats(*text, any_block ? phantom_loop_devices(host_) : std::set<std::string>(), out);
     // Absent where the kernel has PSI off: no series, no error.
     if (auto pressure = read_file(host_.procfs + "/pressure/io")) add_io_pressure(*pressure, out);
     return Done{};
@@ -141,8 +145,7 @@ void add_io_pressure(std::string_view text, MeasurementSet& out) {
 
 std::set<std::string> phantom_loop_devices(const HostPaths& host) {
   std::set<std::string> phantoms;
-  UniqueFd directory(
-      ::open((host.sysfs + "/block").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd directory(::open((host.sysfs + "/block").c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!directory) return phantoms;
   const Status listed = list_directory(std::move(directory), [&](const DirectoryEntry& entry) {
     if (!entry.name.starts_with("loop")) return;

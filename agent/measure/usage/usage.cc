@@ -1,7 +1,9 @@
 #include "measure/usage/usage.h"
 
 #include <sys/statfs.h>
+#include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <limits>
 
@@ -15,8 +17,8 @@ const VolumeMetric kUsed("stats_used_bytes", "Bytes in use.");
 const VolumeMetric kInodes("stats_inodes", "Number of inodes.");
 const VolumeMetric kInodesFree("stats_inodes_free", "Number of free inodes.");
 const VolumeMetric kInodesUsed("stats_inodes_used", "Number of used inodes.");
-const VolumeMetric kRatio("usage_ratio",
-                          "How full the volume is, 0 to 1: used/(used+available), as df computes it.");
+const VolumeMetric kRatio(
+    "usage_ratio", "How full the volume is, 0 to 1: used/(used+available), as df computes it.");
 const VolumeMetric kInodesRatio("inodes_usage_ratio", "Share of the inodes in use, 0 to 1.");
 const VolumeMetric kMethod("usage_method",
                            "1 for the method that measures this volume's usage: statfs, or none "
@@ -24,7 +26,9 @@ const VolumeMetric kMethod("usage_method",
                            MetricType::kGauge, {"method"});
 
 MetricDesc filesystem_metric(const std::string& suffix, const std::string& help) {
-  return {"volumeter_filesystem_" + suffix, help, MetricType::kGauge,
+  return {"volumeter_filesystem_" + suffix,
+          help,
+          MetricType::kGauge,
           {"device", "mountpoint", "fstype"}};
 }
 const MetricDesc kFsCapacity = filesystem_metric("capacity_bytes", "Size in bytes.");
@@ -42,10 +46,10 @@ const MetricDesc kFsInodesRatio =
 int sample(int fd, SampleAnswer& answer) {
   struct statfs st {};
   if (::fstatfs(fd, &st) != 0) return errno;
-  answer.store(StatfsPayload{
-      st.f_blocks, st.f_bfree, st.f_bavail,
-      static_cast<std::uint64_t>(st.f_frsize != 0 ? st.f_frsize : st.f_bsize), st.f_files,
-      st.f_ffree});
+  answer.store(
+      StatfsPayload{st.f_blocks, st.f_bfree, st.f_bavail,
+                    static_cast<std::uint64_t>(st.f_frsize != 0 ? st.f_frsize : st.f_bsize),
+                    st.f_files, st.f_ffree, static_cast<std::uint64_t>(st.f_flags)});
   return 0;
 }
 
@@ -120,7 +124,19 @@ class UsageMeasurer final : public SampledMeasurer {
     return all;
   }
 
-  void report(const std::vector<const TargetState*>& states, Snapshot& out) const override {
+  void describe(const Inventory& inventory, MeasurementSet& out) const override {
+    for (const Subject& subject : inventory.subjects) {
+      if (subject.hidden) continue;
+      const bool alone =
+          std::any_of(subject.volumes.begin(), subject.volumes.end(), [&](std::size_t i) {
+            return inventory.volumes[i].target && !inventory.volumes[i].shares_filesystem;
+          });
+      const UsageMethod method = alone ? UsageMethod::kStatfs : UsageMethod::kNone;
+      out.add(kMethod, subject, {std::string(to_string(method))}, 1);
+    }
+  }
+
+  void report(const std::vector<const TargetState*>& states, Snapshot& out) override {
     const Inventory& inventory = *out.inventory;
     for (std::size_t i = 0; i < inventory.volumes.size(); ++i) {
       read_volume(inventory.volumes[i], states, out.volumes[i]);
@@ -132,14 +148,16 @@ class UsageMeasurer final : public SampledMeasurer {
         add_usage(*out.filesystems[i].usage, AddToFilesystem{out.measurements, filesystem.labels});
       }
     }
-    for (const Subject& subject : inventory.subjects) report_subject(subject, out);
+    for (std::size_t i = 0; i < inventory.subjects.size(); ++i) report_subject(i, out);
   }
 
  private:
   static void read(const TargetState* state, Reading& reading) {
     if (state == nullptr || !state->answer) return;
+    const auto statfs = state->answer->load<StatfsPayload>();
     reading.method = UsageMethod::kStatfs;
-    reading.usage = to_usage(state->answer->load<StatfsPayload>());
+    reading.usage = to_usage(statfs);
+    reading.read_only = (statfs.flags & ST_RDONLY) != 0;
     reading.measured_at = state->answered_at;
   }
 
@@ -153,23 +171,19 @@ class UsageMeasurer final : public SampledMeasurer {
   }
 
   // Several pods can use one claim: the first volume that has an answer speaks for it.
-  static void report_subject(const Subject& subject, Snapshot& out) {
-    const Inventory& inventory = *out.inventory;
+  void report_subject(std::size_t index, Snapshot& out) {
+    const Subject& subject = out.inventory->subjects[index];
     const Reading* answer = nullptr;
-    bool alone = false;
     for (const std::size_t i : subject.volumes) {
-      const Volume& volume = inventory.volumes[i];
-      alone = alone || (volume.target && !volume.shares_filesystem);
       if (answer == nullptr && out.volumes[i].usage) answer = &out.volumes[i];
     }
     if (answer != nullptr) add_usage(*answer->usage, AddToSubject{out.measurements, subject});
-    out.measurements.add(kMethod, subject,
-                         {std::string(to_string(alone ? UsageMethod::kStatfs : UsageMethod::kNone))},
-                         1);
     if (answer != nullptr && answer->measured_at) {
-      add_last_measured(out.measurements, subject, "usage", *answer->measured_at);
+      last_measured_.add(out, index, *answer->measured_at);
     }
   }
+
+  LastMeasured last_measured_{"usage"};
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ struct StatfsPayload {
   std::uint64_t fragment_size = 0;
   std::uint64_t files = 0;
   std::uint64_t files_free = 0;
+  std::uint64_t flags = 0;  // ST_RDONLY, ...
 };
 
 // The kubelet's arithmetic (pkg/volume/metrics_statfs.go), but absent where a filesystem answers

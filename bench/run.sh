@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# `make bench`: every benchmark, one after the other, as Markdown. Takes about a quarter of an hour;
+# BENCH_SECONDS=60 makes it quick and rough.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+echo "# Benchmarks"
+echo
+echo "$(nproc) cores, Linux $(uname -r), $(date -u +%F), revision $(git rev-parse --short HEAD)"
+for what in scrape footprint clients; do
+  build/release/bench/bench_agent "$what"
+done

@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# `make test`: every test on the plain build, again under AddressSanitizer with UBSan and under
+# ThreadSanitizer, then each parser's fuzz target for a few seconds.
+#   PRESETS="dev" scripts/test.sh    only these
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Without a terminal only what matters; with one, ninja and ctest show how far they are.
+build() {  # preset targets...
+  local preset=$1
+  shift
+  echo "== build: $preset"
+  cmake --preset "$preset" > /dev/null
+  if [ -t 1 ]; then
+    cmake --build --preset "$preset" "$@"
+  else
+    cmake --build --preset "$preset" "$@" | grep -vE '^\[[0-9]+/' || true
+    cmake --build --preset "$preset" "$@" > /dev/null
+  fi
+}
+
+fuzz() {
+  build fuzz --target fuzz_mountinfo fuzz_kube fuzz_vol_data fuzz_names
+  local seconds=${FUZZ_SECONDS:-5} target corpus
+  for target in mountinfo kube vol_data names; do
+    echo "== fuzz: $target, $seconds s"
+    corpus=$(mktemp -d)
+    if ! "build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=65536 \
+        -artifact_prefix="build/fuzz/$target-" -verbosity=0 -print_final_stats=0 \
+        "$corpus" "tests/fuzz/corpus/$target"; then
+      rm -rf "$corpus"
+      echo "fuzz target $target failed; its input is in build/fuzz/" >&2
+      exit 1
+    fi
+    rm -rf "$corpus"
+  done
+}
+
+failed=0
+for preset in ${PRESETS:-dev asan-ubsan tsan fuzz}; do
+  if [ "$preset" = fuzz ]; then
+    fuzz
+    continue
+  fi
+  build "$preset"
+  echo "== test: $preset"
+  ctest --test-dir "build/$preset" --output-on-failure || failed=1
+done
+exit $failed
