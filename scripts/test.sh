@@ -26,12 +26,14 @@ fuzz() {
     echo "== fuzz: $target, $seconds s"
     corpus=$(mktemp -d)
     if ! "build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=65536 \
-        -artifact_prefix="build/fuzz/$target-" -verbosity=0 -print_final_stats=0 \
-        "$corpus" "tests/fuzz/corpus/$target"; then
+        -artifact_prefix="build/fuzz/$target-" -print_final_stats=1 \
+        "$corpus" "tests/fuzz/corpus/$target" > "build/fuzz/$target.log" 2>&1; then
+      cat "build/fuzz/$target.log"
       rm -rf "$corpus"
       echo "fuzz target $target failed; its input is in build/fuzz/" >&2
       exit 1
     fi
+    grep number_of_executed_units "build/fuzz/$target.log"
     rm -rf "$corpus"
   done
 }

@@ -62,7 +62,7 @@ void Collector::tick() {
 void Collector::observe() {
   if (observer_.observe()) {
     sampler_.set_inventory(observer_.inventory());
-    described_ = describe_inventory(measurers_, *observer_.inventory());
+    described_ = describe_inventory(measurers_, *observer_.inventory(), options_.sampler.disabled);
   }
   if (observer_.waiting_for_names() && !std::exchange(looking_again_, true)) {
     loop_.after(1s, [this] {

@@ -44,8 +44,19 @@ const MetricDesc kFsMeasured = {"volumeter_filesystem_last_measured_timestamp_se
                                 MetricType::kGauge,
                                 {"device", "mountpoint", "fstype"}};
 
+// The subject's volumes whose state counts: an orphaned directory, or a pod on its way out, must
+// not make the claim that a living pod uses look unmounted.
+std::vector<std::size_t> living(const Inventory& inventory, const Subject& subject) {
+  std::vector<std::size_t> alive;
+  for (const std::size_t i : subject.volumes) {
+    const Pod& pod = inventory.pods[inventory.volumes[i].pod];
+    if (pod.known && !pod.deleting) alive.push_back(i);
+  }
+  return alive.empty() ? subject.volumes : alive;
+}
+
 void add_info(const Inventory& inventory, const Subject& subject, MeasurementSet& out) {
-  const Volume& volume = inventory.volumes[subject.volumes.front()];
+  const Volume& volume = inventory.volumes[living(inventory, subject).front()];
   out.add(kInfo, subject,
           {printable(volume.persistent_volume), printable(volume.storage_class),
            printable(volume.csi_driver), printable(volume.volume_handle),
@@ -81,7 +92,8 @@ void add_mount_state(const Inventory& inventory, const Subject& subject, Measure
   bool any_mount = false;
   bool mount_read_only = false;
   bool super_read_only = false;
-  for (const std::size_t i : subject.volumes) {
+  const std::vector<std::size_t> volumes = living(inventory, subject);
+  for (const std::size_t i : volumes) {
     const Volume& volume = inventory.volumes[i];
     mounted = mounted && volume.mounted;
     if (!volume.mount) continue;
@@ -89,7 +101,7 @@ void add_mount_state(const Inventory& inventory, const Subject& subject, Measure
     mount_read_only = mount_read_only || volume.mount->mount_read_only;
     super_read_only = super_read_only || volume.mount->super_read_only;
   }
-  if (inventory.volumes[subject.volumes.front()].mount_expected) {
+  if (inventory.volumes[volumes.front()].mount_expected) {
     out.add(kMounted, subject, mounted ? 1 : 0);
   }
   if (!any_mount) return;

@@ -114,13 +114,16 @@ void Observer::withhold_unnamed(KubeletTree& tree) {
   std::map<std::string, steady_clock::time_point> still;
   withheld_ = false;
   for (const std::string& uid : tree.pod_uids) {
-    if (!can_come || input_.metadata.pods.contains(uid)) continue;
+    if (!can_come || input_.metadata.pods.contains(uid) || shown_.contains(uid)) continue;
     const auto known = unnamed_since_.find(uid);
     still[uid] = known == unnamed_since_.end() ? now : known->second;
     if (now - still[uid] < kNameWait) withheld_ = true;
   }
   unnamed_since_ = std::move(still);
-  if (!withheld_) return;
+  if (!withheld_) {
+    shown_ = {tree.pod_uids.begin(), tree.pod_uids.end()};
+    return;
+  }
   metadata_.refresh_soon();
   const auto waits = [&](const std::string& uid) {
     const auto it = unnamed_since_.find(uid);
@@ -128,6 +131,7 @@ void Observer::withhold_unnamed(KubeletTree& tree) {
   };
   std::erase_if(tree.pod_uids, waits);
   std::erase_if(tree.volumes, [&](const PodVolumeDir& dir) { return waits(dir.pod_uid); });
+  shown_ = {tree.pod_uids.begin(), tree.pod_uids.end()};
 }
 
 bool Observer::observe() {

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,7 @@ class Observer {
   SourceState kubelet_source_{"kubelet-directory", false, {}, "not read yet"};
   SourceState logs_source_{"podlogs", false, {}, "not read yet"};
   std::map<std::string, std::chrono::steady_clock::time_point> unnamed_since_;  // by pod uid
+  std::set<std::string> shown_;  // pods that have been published, under whatever name
   bool withheld_ = false;
 };
 

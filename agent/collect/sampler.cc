@@ -63,12 +63,7 @@ Sampler::Sampler(EventLoop& loop, const Measurers& measurers, SamplerOptions opt
     const bool on = !options_.disabled.contains(std::string(measurer->name()));
     measurers_.push_back(on ? dynamic_cast<const SampledMeasurer*>(measurer.get()) : nullptr);
   }
-  pool_.on_released([this](DeviceNumber device) {
-    for (auto& [key, entry] : entries_) {
-      if (entry->device == device) entry->not_before = {};
-    }
-    start_round();
-  });
+  pool_.on_released([this](DeviceNumber device) { try_again(device); });
   current_.resize(measurers_.size());
 }
 
@@ -102,6 +97,20 @@ void Sampler::start_round() {
     }
   }
   if (outstanding_ == 0) round_ended();
+}
+
+// At most once an interval: a filesystem that comes and goes must not keep us busy.
+void Sampler::try_again(DeviceNumber device) {
+  const auto now = Clock::now();
+  for (std::size_t m = 0; m < measurers_.size(); ++m) {
+    for (std::size_t i = 0; i < current_[m].size(); ++i) {
+      Entry& entry = *current_[m][i];
+      if (entry.device != device || entry.under_way || inventory_->targets[i].hold) continue;
+      if (now - entry.tried_again < options_.interval) continue;
+      entry.tried_again = now;
+      submit(m, i);
+    }
+  }
 }
 
 void Sampler::submit(std::size_t measurer, std::size_t target) {
@@ -177,6 +186,7 @@ void Sampler::back_off(Entry& entry) const {
 void Sampler::round_ended() {
   const std::chrono::duration<double> took = Clock::now() - round_started_;
   for (std::size_t m = 0; m < rounds_.size(); ++m) {
+    if (measurers_[m] == nullptr) continue;
     RoundResult& round = rounds_[m];
     round = {took.count(), true, 0};
     for (const auto& entry : current_[m]) {

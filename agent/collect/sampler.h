@@ -62,12 +62,14 @@ class Sampler {
     DeviceNumber device;
     Clock::time_point answered{};
     Clock::time_point not_before{};
+    Clock::time_point tried_again{};
     int timeouts = 0;  // in a row
     bool sampled = false;
     bool under_way = false;
   };
 
   void submit(std::size_t measurer, std::size_t target);
+  void try_again(DeviceNumber device);
   void finished(Entry& entry, const std::string& path, const JobResult& result);
   static void record(Entry& entry, const JobResult& result);
   void back_off(Entry& entry) const;

@@ -18,8 +18,8 @@ void add_sources(MeasurementSet& out, const std::vector<SourceState>& sources);
 void add_workers(MeasurementSet& out, const WorkerPool::Counts& counts);
 void add_build_info(MeasurementSet& out);
 
-// process_* as Prometheus' client libraries define them, for this process without its workers.
-// Live; never blocks.
+// process_* as Prometheus' client libraries define them, for this process; CPU time includes
+// workers that have ended. Live; never blocks.
 void add_process(MeasurementSet& out);
 
 std::vector<const MetricDesc*> self_metric_families();

@@ -5,11 +5,13 @@
 
 namespace volumeter {
 
-MeasurementSet describe_inventory(const Measurers& measurers, const Inventory& inventory) {
+MeasurementSet describe_inventory(const Measurers& measurers, const Inventory& inventory,
+                                  const std::set<std::string>& disabled) {
   MeasurementSet out;
   for (const auto& measurer : measurers) {
     const auto* sampled = dynamic_cast<const SampledMeasurer*>(measurer.get());
-    if (sampled != nullptr) sampled->describe(inventory, out);
+    if (sampled == nullptr || disabled.contains(std::string(sampled->name()))) continue;
+    sampled->describe(inventory, out);
   }
   add_inventory_metrics(inventory, out);
   return out;

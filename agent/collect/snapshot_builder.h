@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "measure/all.h"
@@ -10,7 +12,9 @@
 namespace volumeter {
 
 // The part of a snapshot that stays while the inventory does.
-MeasurementSet describe_inventory(const Measurers& measurers, const Inventory& inventory);
+// `disabled` measurers are left out.
+MeasurementSet describe_inventory(const Measurers& measurers, const Inventory& inventory,
+                                  const std::set<std::string>& disabled = {});
 
 struct SnapshotInput {
   std::shared_ptr<const Inventory> inventory;

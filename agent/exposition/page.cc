@@ -156,8 +156,8 @@ std::string html_escape(std::string_view text) {
   return out;
 }
 
-std::string to_page(const Snapshot& snapshot, const std::vector<Row>& rows,
-                    const std::string& node) {
+std::string to_page(const Snapshot& snapshot, const std::vector<Row>& rows, const std::string& node,
+                    const std::string& metrics_path) {
   std::vector<const Row*> volumes;
   std::vector<const Row*> objects;
   std::vector<const Row*> filesystems;
@@ -175,7 +175,8 @@ std::string to_page(const Snapshot& snapshot, const std::vector<Row>& rows,
       "<meta http-equiv=\"refresh\" content=\"15\"><title>volumeter · " +
       html_escape(node) + "</title><style>" + kPageStyle + "</style></head><body>\n";
   page += "<header><h1>volumeter</h1><span>node " + tag("strong", "", html_escape(node)) +
-          "</span><nav><a href=\"/metrics\">metrics</a><a href=\"/api/v1/volumes\">JSON</a>"
+          "</span><nav><a href=\"" + html_escape(metrics_path) +
+          "\">metrics</a><a href=\"/api/v1/volumes\">JSON</a>"
           "</nav></header>\n<main>\n";
   page += summary(volumes) + sources(snapshot);
   if (!volumes.empty()) page += "<h2>Volumes</h2>\n" + table("Claim or volume", volumes);

@@ -8,8 +8,8 @@
 
 namespace volumeter {
 
-std::string to_page(const Snapshot& snapshot, const std::vector<Row>& rows,
-                    const std::string& node);
+std::string to_page(const Snapshot& snapshot, const std::vector<Row>& rows, const std::string& node,
+                    const std::string& metrics_path = "/metrics");
 
 // Text for HTML content and attribute values.
 std::string html_escape(std::string_view text);

@@ -40,6 +40,7 @@ std::size_t utf8_length(std::string_view bytes) {
   const auto tail = [&](std::size_t i) { return (at(i) & 0xC0U) == 0x80U; };
   const unsigned first = at(0);
   if (first < 0x80) return 1;
+  if (first == 0xC2 && at(1) < 0xA0) return 0;  // C1 controls: a terminal may obey them
   if (first >= 0xC2 && first <= 0xDF) return tail(1) ? 2 : 0;
   if (first >= 0xE0 && first <= 0xEF) {
     if (first == 0xE0 && at(1) < 0xA0) return 0;

@@ -57,7 +57,7 @@ struct DirectoryEntry {
 Status list_directory(UniqueFd directory, const std::function<void(DirectoryEntry)>& visit);
 
 // A printable, valid UTF-8 form of any bytes: each invalid byte and control character becomes
-// \xHH, so that two different names stay different.
+// \xHH. Two different names stay different unless one spells such an escape itself.
 std::string printable(std::string_view bytes);
 
 }  // namespace volumeter

@@ -29,6 +29,7 @@ TEST(Printable, KeepsNamesApartAndValid) {
   EXPECT_EQ(printable("pvc-ä-日本"), "pvc-ä-日本");
   EXPECT_EQ(printable("a\nb\x7f"), "a\\x0ab\\x7f");
   EXPECT_EQ(printable("\xff\xc3"), "\\xff\\xc3");
+  EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b") << "a terminal's control sequence";
   EXPECT_NE(printable("\xfe"), printable("\xff"));
   EXPECT_EQ(printable("\xed\xa0\x80"), "\\xed\\xa0\\x80") << "a surrogate is no character";
   EXPECT_EQ(printable("\xc0\xaf"), "\\xc0\\xaf") << "an overlong slash";

@@ -138,9 +138,12 @@ class Placement {
     filesystem.device = mount.source;
     filesystem.target = target(mount, hold && inside_pods);
     // A pod's path would be a new label value for each pod.
-    filesystem.labels = make_filesystem_labels(mount, inside_pods);
-    if (!labels_.insert(*filesystem.labels).second) {  // two FUSE mounts of the same program, say
-      filesystem.labels = make_filesystem_labels(mount, inside_pods, &mount.device);
+    filesystem.labels = make_filesystem_labels(mount, inside_pods, mount.source);
+    // Two FUSE mounts of the same program, say: their device numbers tell them apart.
+    for (std::string source = mount.source; !labels_.insert(*filesystem.labels).second;) {
+      source += " (" + std::to_string(mount.device.major) + ":" +
+                std::to_string(mount.device.minor) + ")";
+      filesystem.labels = make_filesystem_labels(mount, inside_pods, source);
     }
     out_.filesystems.push_back(std::move(filesystem));
     return it->second;

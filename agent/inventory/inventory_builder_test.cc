@@ -145,6 +145,12 @@ TEST(KubeletRoot, IsFoundWhereverPodsHaveVolumesMounted) {
                                      "ext4", "x")}),
             k3s);
   EXPECT_EQ(find_kubelet_root({mount({0, 1}, "/", "/", "ext4", "x")}), "");
+  const std::string users = "/home/u/f";
+  EXPECT_EQ(find_kubelet_root({mount({0, 3}, "/", users, "fuse.sshfs", "x"),
+                               mount({0, 4}, "/", users + "/pods/u/volumes/kubernetes.io~x/y",
+                                     "fuse.sshfs", "x")}),
+            "")
+      << "a user's FUSE mount is no kubelet's directory";
   EXPECT_EQ(find_kubelet_root({mount({0, 1}, "/", "/volumes/kubernetes.io~csi", "ext4", "x")}), "");
 }
 

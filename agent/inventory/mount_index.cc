@@ -65,7 +65,22 @@ const MountEntry* MountIndex::representative(DeviceNumber device, std::string_vi
   return best;
 }
 
+namespace {
+
+// Whoever lists it must not hang there: no user's FUSE mount may pass for a kubelet's directory.
+bool lies_on_the_nodes_disk(const MountIndex& mounts, std::string_view root) {
+  for (std::string_view path = root; !path.empty(); path = path.substr(0, path.rfind('/'))) {
+    const MountEntry* mount = mounts.at(path);
+    if (mount != nullptr && is_network_filesystem(mount->fstype)) return false;
+  }
+  const MountEntry* pods = mounts.at(std::string(root) + "/pods");
+  return pods == nullptr || !is_network_filesystem(pods->fstype);
+}
+
+}  // namespace
+
 std::string find_kubelet_root(const MountTable& table) {
+  const MountIndex mounts(table);
   std::map<std::string_view, std::size_t> votes;
   for (const MountEntry& entry : table) {
     const std::string_view path = entry.mount_point;
@@ -75,8 +90,11 @@ std::string find_kubelet_root(const MountTable& table) {
     constexpr std::string_view kPods = "/pods";
     if (uid == std::string_view::npos || uid < kPods.size()) continue;
     if (path.substr(uid - kPods.size(), kPods.size()) != kPods) continue;
-    ++votes[path.substr(0, uid - kPods.size())];
+    const std::string_view root = path.substr(0, uid - kPods.size());
+    if (votes.contains(root) || lies_on_the_nodes_disk(mounts, root)) ++votes[root];
   }
+  constexpr std::string_view kUsual = "/var/lib/kubelet";
+  if (votes.contains(kUsual)) return std::string(kUsual);
   const auto most = std::max_element(
       votes.begin(), votes.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
   return most == votes.end() ? std::string() : std::string(most->first);

@@ -44,7 +44,8 @@ class MountIndex {
 bool is_beneath(std::string_view path, std::string_view directory);
 
 // The kubelet's directory, from the mounts below it (<root>/pods/<uid>/volumes/kubernetes.io~...):
-// wherever k3s, k0s, MicroK8s or an operator put it. Empty when no pod has a volume mounted.
+// wherever k3s, k0s, MicroK8s or an operator put it, but never on a network or FUSE filesystem.
+// Empty when no pod has a volume mounted.
 std::string find_kubelet_root(const MountTable& table);
 
 }  // namespace volumeter

@@ -64,6 +64,7 @@ class PodJoin {
     Pod pod;
     if (spec != nullptr) {
       pod = spec->pod;
+      pod.known = true;
     } else if (const auto log = input_.pod_logs.find(uid); log != input_.pod_logs.end()) {
       pod.namespace_ = log->second.namespace_;
       pod.name = log->second.name;
@@ -149,7 +150,10 @@ class PodJoin {
       if (!pv->csi_driver.empty()) volume.csi_driver = pv->csi_driver;
       if (!pv->volume_handle.empty()) volume.volume_handle = pv->volume_handle;
       if (claim == nullptr && !pv->claim_name.empty()) {
-        volume.claim = claim_index(Claim{pv->claim_namespace, pv->claim_name, {}, {}});
+        const auto full = metadata_.claims.find({pv->claim_namespace, pv->claim_name});
+        volume.claim = claim_index(full != metadata_.claims.end()
+                                       ? full->second.claim
+                                       : Claim{pv->claim_namespace, pv->claim_name, {}, {}});
       }
     }
     if (claim == nullptr) return;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <sstream>
 
+#include "collect/inventory_metrics.h"
 #include "inventory/inventory_builder.h"
 
 namespace volumeter {
@@ -138,6 +139,34 @@ TEST_F(RecordedNodeTest, ADeletedPodsVolumeIsNotTouchedUnlessAnotherPodUsesIt) {
   const Target& target = inventory->targets[*shared->target];
   EXPECT_FALSE(target.hold);
   EXPECT_EQ(target.path, find(*inventory, "csi-shared-b", "shared")->path);
+}
+
+// A pod that was force-deleted leaves its directory; another pod uses the claim now.
+TEST_F(RecordedNodeTest, AnOrphanedDirectoryTakesNothingFromItsClaim) {
+  const auto dir = std::find_if(
+      input_.kubelet.volumes.begin(), input_.kubelet.volumes.end(),
+      [](const PodVolumeDir& d) { return d.path.find("pvc-b044b222") != std::string::npos; });
+  ASSERT_NE(dir, input_.kubelet.volumes.end());
+  PodVolumeDir orphan = *dir;
+  orphan.pod_uid = "00000000-orphan";  // sorts first
+  orphan.path = "/var/lib/kubelet/pods/00000000-orphan/volumes/kubernetes.io~csi/x/mount";
+  input_.kubelet.pod_uids.push_back(orphan.pod_uid);
+  input_.kubelet.volumes.push_back(orphan);
+  const auto inventory = build_inventory(input_);
+  const auto claim = std::find_if(inventory->claims.begin(), inventory->claims.end(),
+                                  [](const Claim& c) { return c.name == "data-pg-0"; });
+  ASSERT_NE(claim, inventory->claims.end());
+  EXPECT_EQ(claim->requested_bytes, 40U << 20U);
+  MeasurementSet metrics;
+  add_inventory_metrics(*inventory, metrics);
+  for (const Family& family : metrics.families()) {
+    if (family.desc->name != "volumeter_volume_mounted") continue;
+    for (const Series& series : family.series) {
+      if (series.labels->at(1) == "data-pg-0") {
+        EXPECT_EQ(series.value, 1);
+      }
+    }
+  }
 }
 
 TEST_F(RecordedNodeTest, ADirectoryWithoutItsMountIsNotMounted) {

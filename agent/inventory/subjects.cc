@@ -38,12 +38,8 @@ void add_subjects(Inventory& inventory, bool all_volumes) {
 }
 
 Labels make_filesystem_labels(const MountEntry& mount, bool inside_pods,
-                              const DeviceNumber* number) {
-  std::string device = printable(mount.source);
-  if (number != nullptr) {
-    device += " (" + std::to_string(number->major) + ":" + std::to_string(number->minor) + ")";
-  }
-  return make_labels({std::move(device), inside_pods ? std::string() : printable(mount.mount_point),
+                              const std::string& device) {
+  return make_labels({printable(device), inside_pods ? std::string() : printable(mount.mount_point),
                       printable(mount.fstype)});
 }
 

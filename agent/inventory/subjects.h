@@ -9,9 +9,7 @@ namespace volumeter {
 // Those of API objects are hidden unless `all_volumes`.
 void add_subjects(Inventory& inventory, bool all_volumes);
 
-// {device, mountpoint, fstype}; the mount point is left empty where it would name a pod. `number`
-// is added to the device where the rest doesn't tell two filesystems apart.
-Labels make_filesystem_labels(const MountEntry& mount, bool inside_pods,
-                              const DeviceNumber* number = nullptr);
+// {device, mountpoint, fstype}; the mount point is left empty where it would name a pod.
+Labels make_filesystem_labels(const MountEntry& mount, bool inside_pods, const std::string& device);
 
 }  // namespace volumeter

@@ -73,7 +73,11 @@ class Load {
   }
 
   void claims() {
-    for (const ObjectKey& key : used_) claim(key);
+    for (const ObjectKey& key : used_) {
+      if (unreachable_) return;  // each further request would take its whole timeout
+      claim(key);
+    }
+    complete_ = true;
     std::erase_if(out_.claims, [&](const auto& item) { return !used_.contains(item.first); });
     std::erase_if(out_.persistent_volumes,
                   [&](const auto& item) { return !used_volumes_.contains(item.first); });
@@ -81,6 +85,7 @@ class Load {
 
   Metadata out() && { return std::move(out_); }
   [[nodiscard]] const std::string& problem() const { return problem_; }
+  [[nodiscard]] bool complete() const { return complete_; }  // each claim has been asked for
 
  private:
   void claim(const ObjectKey& key) {
@@ -108,7 +113,9 @@ class Load {
   }
 
   void note(const Status& status) {
-    if (!status && problem_.empty()) problem_ = status.error().message;
+    if (status) return;
+    if (problem_.empty()) problem_ = status.error().message;
+    if (status.error().code == 0) unreachable_ = true;
   }
 
   ApiClient& client_;
@@ -118,6 +125,8 @@ class Load {
   std::set<std::string> used_volumes_;
   std::set<std::string> seen_classes_;
   std::string problem_;
+  bool unreachable_ = false;
+  bool complete_ = false;
 };
 
 }  // namespace
@@ -165,9 +174,9 @@ MetadataState MetadataSource::load(const MetadataState& previous) {
   if (pods) load.claims();
   next.source.problem = pods ? load.problem() : pods.error().message;
   next.source.up = next.source.problem.empty();
+  if (everything && load.complete()) claims_loaded_ = now;
   if (pods) next.metadata = std::move(load).out();
   if (next.source.up) {
-    if (everything) claims_loaded_ = now;
     next.source.last_success = std::chrono::system_clock::now();
   }
   return next;

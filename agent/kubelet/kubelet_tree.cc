@@ -179,11 +179,13 @@ bool KubeletScanner::pods_changed(const HostPaths& host, const std::string& root
 }
 
 Result<PodLogNames> scan_pod_logs(const HostPaths& host) {
-  const std::string path = under_rootfs(host, "/var/log/pods");
-  UniqueFd directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!directory) return Error::from_errno("open " + path, errno);
+  const UniqueFd rootfs(::open(host.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!rootfs) return Error::from_errno("open " + host.rootfs, errno);
+  auto directory =
+      open_resolved(rootfs.get(), "/var/log/pods", O_RDONLY | O_DIRECTORY, Resolve::kInRoot);
+  if (!directory) return directory.error();
   PodLogNames names;
-  auto listed = list_directory(std::move(directory), [&](const DirectoryEntry& entry) {
+  auto listed = list_directory(std::move(directory).value(), [&](const DirectoryEntry& entry) {
     // Neither namespaces nor names nor uids contain '_' (RFC 1123 labels and UUIDs).
     const auto first = entry.name.find('_');
     const auto last = entry.name.rfind('_');

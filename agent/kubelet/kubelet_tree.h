@@ -2,8 +2,8 @@
 // volume-subpaths} (kubernetes: pkg/kubelet/kubelet_getters.go).
 //
 // These directories lie on the node's disk; the volumes are mounted inside them. Only directories
-// that hold mount points are listed, never a mount point itself, and every open refuses to cross
-// a mount or follow a symlink: a hung volume can't hold this up.
+// that hold mount points are listed, never a mount point itself, and every open below pods/ refuses
+// to cross a mount or follow a symlink: a hung volume can't hold this up.
 #pragma once
 
 #include <ctime>

@@ -13,16 +13,15 @@ void Connections::shut(Entry& entry) {
 }
 
 // Counts what is open of `address` (null: of all); at the limit, the least deserving one goes:
-// first who never asked for anything, then who has been silent longest.
+// first who never asked for anything, then who has been silent longest, then who takes longest.
 void Connections::make_room(const std::string* address, std::size_t limit) {
   std::size_t count = 0;
   Entry* victim = nullptr;
   for (auto& [id, entry] : entries_) {
     if (entry.shut || (address != nullptr && entry.address != *address)) continue;
     ++count;
-    if (entry.busy) continue;
-    if (victim == nullptr ||
-        std::tie(entry.asked, entry.since) < std::tie(victim->asked, victim->since)) {
+    if (victim == nullptr || std::tie(entry.busy, entry.asked, entry.since) <
+                                 std::tie(victim->busy, victim->asked, victim->since)) {
       victim = &entry;
     }
   }
@@ -61,11 +60,24 @@ void Connections::closed(Id id) {
 void Connections::sweep(Clock::time_point now) {
   const std::lock_guard lock(mutex_);
   for (auto& [id, entry] : entries_) {
-    if (entry.shut || entry.busy) continue;
-    if (now - entry.since > (entry.asked ? limits_.idle_deadline : limits_.header_deadline)) {
+    if (entry.shut) continue;
+    const auto deadline = entry.busy    ? limits_.answer_deadline
+                          : entry.asked ? limits_.idle_deadline
+                                        : limits_.header_deadline;
+    if (now - entry.since > deadline) {
       shut(entry);
     }
   }
+}
+
+void Connections::drop_slowest(Id id) {
+  const std::lock_guard lock(mutex_);
+  Entry* slowest = nullptr;
+  for (auto& [other, entry] : entries_) {
+    if (other == id || !entry.busy || entry.shut) continue;
+    if (slowest == nullptr || entry.since < slowest->since) slowest = &entry;
+  }
+  if (slowest != nullptr) shut(*slowest);
 }
 
 std::size_t Connections::size() const {

@@ -17,7 +17,8 @@ struct ConnectionLimits {
   std::size_t total = 256;
   std::size_t per_address = 64;
   std::chrono::milliseconds header_deadline{5000};
-  std::chrono::milliseconds idle_deadline{120000};  // between requests on one connection
+  std::chrono::milliseconds answer_deadline{30000};  // from header to the answer's last byte
+  std::chrono::milliseconds idle_deadline{120000};   // between requests on one connection
 };
 
 class Connections {
@@ -34,6 +35,9 @@ class Connections {
   void request_ended(Id id, Clock::time_point now);
   void closed(Id id);
 
+  // Shuts down whoever but `id` has been taking its answer longest: a slow reader.
+  void drop_slowest(Id id);
+
   // Shuts down what is past its deadline.
   void sweep(Clock::time_point now);
 
@@ -45,7 +49,7 @@ class Connections {
     std::string address;
     Clock::time_point since;  // opened, or its last request ended
     bool asked = false;       // had a request before
-    bool busy = false;        // in a request: never shut down to make room
+    bool busy = false;        // in a request: shut down to make room only when all are
     bool shut = false;
   };
   void make_room(const std::string* address, std::size_t limit);

@@ -47,7 +47,8 @@ Response Routes::page(const Request& request) {
     return compressed(request, "application/json", to_json(*snapshot, rows));
   }
   if (wants_html(request)) {
-    return compressed(request, "text/html; charset=utf-8", to_page(*snapshot, rows, options_.node));
+    return compressed(request, "text/html; charset=utf-8",
+                      to_page(*snapshot, rows, options_.node, options_.metrics_path));
   }
   return compressed(request, "text/plain; charset=utf-8", to_table(rows, false));
 }

@@ -24,7 +24,8 @@ using Clock = Connections::Clock;
 // MHD's own limit lies above ours, so that a newcomer gets in while the one that made room for it
 // is still being closed.
 constexpr unsigned kLibraryLimit = 1024;
-// Answers that clients haven't taken yet: each may be a megabyte.
+// Answers that clients haven't taken yet: each may be a megabyte. One more costs the slowest reader
+// its connection.
 constexpr int kMaxUnsent = 24;
 
 std::string address_of(const sockaddr* address) {
@@ -81,6 +82,11 @@ std::string header(MHD_Connection* connection, const char* name) {
   return value == nullptr ? std::string() : value;
 }
 
+bool announces_body(MHD_Connection* connection) {
+  const std::string length = header(connection, "Content-Length");
+  return !header(connection, "Transfer-Encoding").empty() || (!length.empty() && length != "0");
+}
+
 // RFC 9110, 12.5.3, as far as it matters: gzip is listed and not refused with q=0.
 bool accepts_gzip(const std::string& accept_encoding) {
   const auto at = accept_encoding.find("gzip");
@@ -113,12 +119,10 @@ struct Server::Impl {
     if (*context == nullptr) {  // the header is complete
       *context = &impl;
       impl.connections.request_began(connection, Clock::now());
-      return MHD_YES;
+      if (!announces_body(connection)) return MHD_YES;
+      return impl.send(connection, {413, "text/plain", "no request here has a body\n", false});
     }
-    if (*upload_size != 0) {  // no endpoint takes a body
-      *upload_size = 0;
-      return MHD_YES;
-    }
+    if (*upload_size != 0) return MHD_NO;
     return impl.answer(connection, url, method);
   }
 
@@ -134,12 +138,10 @@ struct Server::Impl {
     Response response;
     if (request.method != "GET" && request.method != "HEAD") {
       response = {405, response.content_type, "only GET and HEAD are allowed\n", false};
-    } else if (unsent >= kMaxUnsent) {
-      response = {503, response.content_type, "too many answers are waiting for their clients\n",
-                  false};
     } else {
       response = handler(request);
     }
+    if (unsent >= kMaxUnsent) connections.drop_slowest(connection);
     return send(connection, std::move(response));
   }
 

@@ -1,4 +1,4 @@
-// The HTTP server: one thread of libmicrohttpd's, whatever the clients do.
+// The HTTP server: one thread of libmicrohttpd's for each listen address, whatever the clients do.
 #pragma once
 
 #include <functional>
@@ -26,7 +26,7 @@ struct Response {
   bool gzipped = false;  // body is a gzip stream already
 };
 
-// Called on the HTTP thread, one request at a time. Must not block.
+// Called on an HTTP thread; with several listen addresses, on several at once. Must not block.
 using Handler = std::function<Response(const Request&)>;
 
 // "host:port", "[::1]:port", ":port" (IPv6 and IPv4).

@@ -45,7 +45,7 @@ struct WorkerReply {
   SampleAnswer answer;
 };
 
-// A worker stuck longer than this answers ECANCELED to what has queued up behind: the daemon has
+// A worker stuck longer than this answers kCancelled to what has queued up behind: the daemon has
 // given it to others, and by now it may be about to be unmounted.
 inline constexpr std::uint64_t kStallNs = 100'000'000;
 
@@ -54,6 +54,8 @@ inline constexpr std::uint64_t kStallNs = 100'000'000;
 // slot is never overwritten unread. The daemon trusts nothing here: an unknown id is ignored.
 inline constexpr std::size_t kReplySlots = 256;
 struct ReplyRing {
+  std::atomic<std::uint64_t> ready;     // 1 once the worker has started and dropped its rights
+  std::atomic<std::uint64_t> received;  // messages it has taken from the socket
   std::atomic<std::uint64_t> count;
   std::array<WorkerReply, kReplySlots> slots;
 };

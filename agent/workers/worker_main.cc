@@ -40,8 +40,9 @@ int open_path(int rootfs_fd, const char* path) {
 
 int check_visible(int fd, const WorkerRequest& request) {
   struct statx st {};
-  // The device number and the mount-root flag are the kernel's own: no need to ask a server.
-  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_TYPE, &st) != 0) return errno;
+  // The device number and the mount-root flag are the kernel's own: no need to ask a server, and
+  // FUSE refuses root everything else on a user's private mount.
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) != 0) return errno;
   const bool mount_root = (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT & st.stx_attributes) != 0;
   const bool same_device =
       st.stx_dev_major == request.device.major && st.stx_dev_minor == request.device.minor;
@@ -78,7 +79,7 @@ void each_request(std::span<const std::byte> message, Visit&& visit) {
 void cancel(const WorkerRequest& request) {
   WorkerReply cancelled;
   cancelled.id = request.id;
-  cancelled.answer.error = ECANCELED;
+  cancelled.answer.error = kCancelled;
   reply(cancelled);
 }
 
@@ -117,10 +118,12 @@ int worker_main(const std::string& rootfs, std::span<const SampleFunction> funct
   ::prctl(PR_SET_NAME, "volumeter-worker", 0, 0, 0);
   const UniqueFd root(::open(rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return 1;
-  enter_metadata_sandbox();
+  if (!enter_metadata_sandbox().capabilities) return 1;
+  g_replies->ready.store(1, std::memory_order_release);
 
   alignas(kRequestAlignment) static std::array<std::byte, kMaxRequestMessage> buffer;
   while (const std::size_t size = receive(buffer, 0)) {
+    g_replies->received.fetch_add(1, std::memory_order_release);
     bool stalled = false;
     each_request({buffer.data(), size}, [&](const WorkerRequest& request) {
       if (stalled) return cancel(request);
@@ -129,6 +132,7 @@ int worker_main(const std::string& rootfs, std::span<const SampleFunction> funct
       stalled = answer.duration_ns >= kStallNs;
     });
     while (const std::size_t late = stalled ? receive(buffer, MSG_DONTWAIT) : 0) {
+      g_replies->received.fetch_add(1, std::memory_order_release);
       each_request({buffer.data(), late}, cancel);
     }
   }

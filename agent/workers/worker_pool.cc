@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
+#include <climits>
 #include <optional>
 #include <utility>
 
@@ -19,10 +19,13 @@ using namespace std::chrono_literals;
 // to take back when it stalls.
 constexpr std::size_t kWindow = 250;
 static_assert(kWindow < kReplySlots);
+constexpr std::size_t kMessage = 64 << 10;  // bytes; well below any socket's buffer
+static_assert(kMessage + request_size(PATH_MAX) <= kMaxRequestMessage);
 constexpr auto kStall = std::chrono::nanoseconds(kStallNs);
 // Answers are fetched by the clock, not one by one as they come: a wake-up costs more than statfs.
 constexpr auto kSoonest = 2ms;
 constexpr auto kLook = 50ms;
+constexpr auto kStart = 10s;
 constexpr auto kUnkillable = 200ms;  // a process that outlives SIGKILL by this is in state D
 
 WorkerRequest to_request(std::uint64_t id, std::uint32_t function, const Target& target) {
@@ -137,13 +140,16 @@ void WorkerPool::hand_out() {
     }
     if (worker == nullptr) worker = ready_worker();
     if (worker == nullptr) return give_up();
-    if (worker->sent.size() >= kWindow) break;
+    if (worker->unread_requests()) break;  // one message at a time
+    if (worker->sent.size() >= kWindow || worker->queued_bytes() > kMessage) break;
     if (worker->sent.empty()) worker->head_since = steady_clock::now();
     worker->queue(to_request(id, job.function, job.target), job.target.path);
     worker->sent.push_back(id);
     pending_.pop_front();
   }
-  if (worker != nullptr) worker->flush();  // a full socket is tried again at the next poll
+  // One message of at most kMessage and a path: the socket takes it, or the worker is gone and its
+  // end gives the requests back.
+  if (worker != nullptr && !worker->flush()) worker->kill();
 }
 
 // No worker could be had for what is left; the caller's next round tries again.
@@ -159,20 +165,27 @@ void WorkerPool::receive(WorkerProcess& worker) {
     worker.sent.erase(it);
     worker.head_since = steady_clock::now();
     worker.last_look.reset();
-    if (reply->answer.error == ECANCELED) {
-      pending_.push_front(reply->id);
-      continue;
-    }
     any = true;
-    const DeviceNumber device = jobs_[reply->id].target.device;
-    finish(reply->id, answered(*reply));
-    if (worker.stalled) {
-      worker.stalled = false;
-      stuck_on_.erase(&worker);
-      release(device);
+    if (worker.stalled && !worker.killed) came_back(worker, jobs_[reply->id].target.device);
+    if (reply->answer.error == kCancelled) {
+      pending_.push_front(reply->id);
+    } else {
+      finish(reply->id, answered(*reply));
     }
   }
   if (any) retire_surplus();
+}
+
+// A worker that answers after all. If a fresh one has taken its place, it isn't needed any more,
+// and may still have old requests before it.
+void WorkerPool::came_back(WorkerProcess& worker, DeviceNumber device) {
+  const bool replaced = std::any_of(workers_.begin(), workers_.end(), [](const auto& other) {
+    return !other->stalled && !other->killed;
+  });
+  worker.stalled = false;
+  stuck_on_.erase(&worker);
+  if (replaced) worker.kill();
+  release(device);
 }
 
 // A worker that came back after a fresh one took its place: one is enough.
@@ -188,6 +201,11 @@ void WorkerPool::retire_surplus() {
 // Hung means: asleep in the kernel. A worker that wants a CPU and gets none, or is stopped, has
 // its time prolonged instead.
 void WorkerPool::check(WorkerProcess& worker, steady_clock::time_point now) {
+  if (!worker.ready()) {  // starting: a slow disk beneath the binary is no volume's fault
+    worker.head_since = now;
+    if (now - worker.spawned_at > kStart) worker.kill();
+    return;
+  }
   const auto elapsed = now - worker.head_since;
   if (elapsed < kStall) return;
   const auto look = read_sleep_state(worker.pid());
@@ -260,7 +278,9 @@ void WorkerPool::exited(WorkerProcess& worker) {
 
 void WorkerPool::release(DeviceNumber device) {
   const auto it = troubled_.find(device);
-  if (it == troubled_.end()) return;
+  const bool still = std::any_of(stuck_on_.begin(), stuck_on_.end(),
+                                 [&](const auto& stuck) { return stuck.second == device; });
+  if (it == troubled_.end() || still) return;
   for (const JobId id : it->second.waiting) pending_.push_back(id);
   troubled_.erase(it);
 }

@@ -82,6 +82,7 @@ class WorkerPool {
   WorkerProcess* ready_worker();
   [[nodiscard]] std::vector<WorkerProcess*> busy_workers() const;
   void receive(WorkerProcess& worker);
+  void came_back(WorkerProcess& worker, DeviceNumber device);
   void check(WorkerProcess& worker, std::chrono::steady_clock::time_point now);
   void stall(WorkerProcess& worker);
   void time_out(WorkerProcess& worker);

@@ -62,6 +62,14 @@ int above_worker_fds(int fd) {
   return higher;
 }
 
+// Linux 6.3 wants to be told that a memfd will never be executed; older kernels don't know the
+// flag.
+int make_memory() {
+  constexpr unsigned kNoexecSeal = 8;
+  const int fd = ::memfd_create("volumeter-replies", MFD_CLOEXEC | kNoexecSeal);
+  return fd >= 0 ? fd : ::memfd_create("volumeter-replies", MFD_CLOEXEC);
+}
+
 }  // namespace
 
 std::optional<SleepState> parse_sleep_state(const std::string& status) {
@@ -93,8 +101,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::string& e
   }
   UniqueFd ours(ends[0]);
   const UniqueFd theirs(above_worker_fds(ends[1]));
-  const UniqueFd memory(
-      above_worker_fds(static_cast<int>(::memfd_create("volumeter-replies", MFD_CLOEXEC))));
+  const UniqueFd memory(above_worker_fds(make_memory()));
   if (!theirs || !memory || ::ftruncate(memory.get(), sizeof(ReplyRing)) != 0) {
     return Error::from_errno("memfd_create", errno);
   }
@@ -142,11 +149,20 @@ bool WorkerProcess::flush() {
   const ssize_t n = ::send(socket_.get(), message_.data(), message_.size(), MSG_NOSIGNAL);
   if (n < 0) return false;
   message_.clear();
+  ++messages_;
   return true;
 }
 
+bool WorkerProcess::unread_requests() const {
+  return messages_ > replies_->received.load(std::memory_order_acquire);
+}
+
+bool WorkerProcess::ready() const { return replies_->ready.load(std::memory_order_acquire) != 0; }
+
 std::optional<WorkerReply> WorkerProcess::receive() {
-  if (received_ == replies_->count.load(std::memory_order_acquire)) return std::nullopt;
+  const std::uint64_t unread = replies_->count.load(std::memory_order_acquire) - received_;
+  if (unread > kReplySlots) kill();
+  if (unread == 0 || unread > kReplySlots) return std::nullopt;
   return replies_->slots[received_++ % kReplySlots];
 }
 

@@ -42,10 +42,14 @@ class WorkerProcess {
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
   // Queues one request; flush() sends what is queued, as one message. False when the socket is full
-  // or the process is gone: what was queued stays so.
+  // or the process is gone.
   void queue(const WorkerRequest& request, std::string_view path);
   bool flush();
-  // The next answer, if one has arrived.
+  [[nodiscard]] std::size_t queued_bytes() const { return message_.size(); }
+  // A message lies in the socket that the worker hasn't taken yet.
+  [[nodiscard]] bool unread_requests() const;
+  [[nodiscard]] bool ready() const;  // has started and dropped its rights
+  // The next answer, if one has arrived. Kills a worker whose count can't be true.
   std::optional<WorkerReply> receive();
   void kill();
   // True once it has exited and been reaped.
@@ -60,6 +64,7 @@ class WorkerProcess {
   std::optional<SleepState> last_look;
   bool stalled = false;  // asleep over the first request for longer than kStallNs
   bool killed = false;
+  const Clock::time_point spawned_at = Clock::now();
   Clock::time_point killed_at;
 
  private:
@@ -68,8 +73,9 @@ class WorkerProcess {
   pid_t pid_;
   UniqueFd pidfd_;
   UniqueFd socket_;
-  const ReplyRing* replies_;  // mapped
-  std::uint64_t received_ = 0;
+  const ReplyRing* replies_;    // mapped
+  std::uint64_t received_ = 0;  // answers read
+  std::uint64_t messages_ = 0;  // sent
   std::vector<std::byte> message_;
   bool reaped_ = false;
 };

@@ -44,6 +44,9 @@ struct SampleAnswer {
 // SampleAnswer::error when `path` led to another filesystem than the mount table says: a missing
 // HostToContainer propagation, or a mount that changed in between. Outside errno's range.
 inline constexpr std::int32_t kNotVisible = 4097;
+// When the worker gave a request back unserved, because an earlier one had held it up. Not an
+// errno, because a FUSE server may answer with any of those.
+inline constexpr std::int32_t kCancelled = 4098;
 
 // Runs in a worker, under its seccomp filter: fstatfs, fstat and statx are allowed, and nothing
 // that reads, lists or writes. `fd` was opened O_PATH and is closed by the caller right after.

@@ -50,6 +50,7 @@ struct Pod {
   std::string owner_name;
   std::optional<int> ordinal;  // of a StatefulSet's pod
   bool deleting = false;       // has a deletionTimestamp: its volumes must not be touched
+  bool known = false;          // the API server lists it; else it may be an orphaned directory
 
   bool operator==(const Pod&) const = default;
 };

@@ -31,6 +31,7 @@ class StallFs {
   explicit StallFs(const std::string& mount_point, const std::string& disk = "");
   void hold(const std::string& ops) { command("hold " + ops); }
   void release() { command("release"); }
+  void fail_statfs(int error) { command("fail " + std::to_string(error)); }
   void freeze() { process_.signal(SIGSTOP); }  // waiters can be killed
   void thaw() { process_.signal(SIGCONT); }
   [[nodiscard]] pid_t pid() const { return process_.pid(); }

@@ -3,6 +3,7 @@
 // It holds one file, "disk", whose content is DISK_FILE's. Commands, one a line on standard input:
 //   hold OPS   keep requests of these kinds unanswered; OPS of statfs, lookup, read, write, all
 //   release    answer what is held, and everything from now on
+//   fail N     answer statfs with errno N; 0 answers it properly again
 // A held request has been read from /dev/fuse, so whoever waits for it survives SIGKILL. Stopping
 // this process (SIGSTOP) instead leaves requests unread: their waiters can be killed.
 // Says "ready" on standard output once mounted. Ends, unmounting, when standard input closes.
@@ -13,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <functional>
@@ -28,6 +30,7 @@ namespace {
 
 constexpr fuse_ino_t kDisk = 2;
 int g_disk = -1;
+std::atomic<int> g_statfs_error = 0;
 
 class Gate {
  public:
@@ -97,6 +100,7 @@ void getattr(fuse_req_t req, fuse_ino_t ino, fuse_file_info* /*fi*/) {
 
 void statfs(fuse_req_t req, fuse_ino_t /*ino*/) {
   g_gate.pass("statfs", [=] {
+    if (const int error = g_statfs_error) return (void)fuse_reply_err(req, error);
     struct statvfs st {};
     st.f_bsize = st.f_frsize = 4096;
     st.f_blocks = 10000;
@@ -147,6 +151,10 @@ void commands(fuse_session* session, const std::string& mount_point) {
       g_gate.hold(std::move(ops));
     } else if (command == "release") {
       g_gate.release();
+    } else if (command == "fail") {
+      int error = 0;
+      words >> error;
+      g_statfs_error = error;
     }
     std::cout << "done" << std::endl;
   }

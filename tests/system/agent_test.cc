@@ -103,6 +103,21 @@ TEST_F(AgentTest, WithoutPropagationAVolumeIsNotVisibleAndHasNoNumbers) {
   EXPECT_NE(agent.get("/").body.find("HostToContainer"), std::string::npos);
 }
 
+// After an error the superblock is read-only and the pod's mount still says "rw".
+TEST_F(AgentTest, AReadOnlySuperblockShows) {
+  const std::string staging = node->kubelet() + "/plugins/kubernetes.io/csi/d/x/globalmount";
+  node->mount_image(node->image("ext4", 32 << 20), "ext4", staging);
+  Node::bind(staging, node->csi_dir("u", "v"));
+  Agent agent(flags({"--interval=300ms", "--worker.deadline=200ms"}));
+  const std::string by_mount = pod_series("read_only", "u", "v", "csi", ",cause=\"mount\"");
+  const std::string by_super = pod_series("read_only", "u", "v", "csi", ",cause=\"superblock\"");
+  ASSERT_TRUE(agent.sees(by_super, 0));
+  ASSERT_EQ(::mount(nullptr, staging.c_str(), nullptr, MS_REMOUNT | MS_RDONLY, nullptr), 0);
+  EXPECT_TRUE(agent.sees(by_super, 1));
+  EXPECT_EQ(agent.metric(by_mount), 0);
+  EXPECT_NE(agent.get("/").body.find("read-only"), std::string::npos);
+}
+
 TEST_F(AgentTest, BelowARootfsPathsOfTheHostAreFound) {
   tmpfs_volume("u", "v");
   const std::string rootfs = node->directory() + "/host-root";

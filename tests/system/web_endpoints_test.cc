@@ -47,6 +47,8 @@ TEST_F(EndpointsTest, AMeasurerCanBeTurnedOff) {
   const std::string text = agent.get("/metrics").body;
   EXPECT_EQ(text.find("volumeter_block_device_io"), std::string::npos);
   EXPECT_EQ(text.find("stats_used_bytes"), std::string::npos);
+  EXPECT_EQ(text.find("usage_method"), std::string::npos);
+  EXPECT_EQ(text.find("measurer=\"usage\""), std::string::npos);
   EXPECT_NE(text.find("volumeter_pod_volume_mounted"), std::string::npos);
 }
 

@@ -138,6 +138,47 @@ TEST_F(WorkersTest, AWaitThatCanBeKilledIs) {
   EXPECT_EQ(sample(hung)->outcome, JobOutcome::kAnswered);
 }
 
+// A FUSE server may answer with any errno: none is a word of our own protocol.
+TEST_F(WorkersTest, WhateverErrnoAVolumeAnswersIsAnAnswer) {
+  StallFs stall(node->csi_dir("u", "odd"));
+  const Target odd = target(node->csi_dir("u", "odd"));
+  for (const int error : {ECANCELED, EINTR, EAGAIN, 511}) {
+    stall.fail_statfs(error);
+    const auto result = sample(odd);
+    ASSERT_TRUE(result) << error;
+    EXPECT_EQ(result->outcome, JobOutcome::kAnswered) << error;
+    EXPECT_EQ(result->answer.error, error);
+  }
+  // The same after it has held up its worker.
+  stall.fail_statfs(ECANCELED);
+  stall.hold("statfs");
+  std::optional<JobResult> late;
+  pool_->submit(0, odd, [&](const JobResult& r) { late = r; });
+  run_until([] { return false; }, 400ms);
+  EXPECT_FALSE(late);
+  stall.release();
+  EXPECT_TRUE(run_until([&] { return late.has_value(); }));
+  EXPECT_EQ(late->answer.error, ECANCELED);
+  EXPECT_EQ(pool_->counts().stuck, 0U);
+  stall.fail_statfs(0);
+  EXPECT_EQ(sample(odd)->answer.error, 0);
+}
+
+// Hundreds of volumes with the longest paths don't fit into one message.
+TEST_F(WorkersTest, LongPathsAreServedToo) {
+  std::string where = node->directory();
+  while (where.size() < 3000) where += "/" + std::string(200, 'd');
+  make_directories(where);
+  Node::mount("tmpfs", where, "tmpfs", 0, "size=1m");
+  int answered = 0;
+  for (int i = 0; i < 300; ++i) {
+    pool_->submit(0, target(where), [&](const JobResult& r) {
+      answered += r.outcome == JobOutcome::kAnswered && r.answer.error == 0 ? 1 : 0;
+    });
+  }
+  EXPECT_TRUE(run_until([&] { return answered == 300; })) << answered;
+}
+
 TEST_F(WorkersTest, AHungLookupIsAHangToo) {
   StallFs stall(node->csi_dir("u", "hung"));
   const Target hung = target(node->csi_dir("u", "hung"));
