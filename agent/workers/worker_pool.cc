@@ -254,7 +254,8 @@ void WorkerPool::exited(WorkerProcess& worker) {
   if (!worker.reap()) return;
   loop_.unwatch(worker.pidfd());
   receive(worker);  // answers it gave before it died
-  take_back(worker, 1);
+  const bool started = worker.ready();
+  take_back(worker, started ? 1 : 0);
   if (!worker.sent.empty()) {  // it died over this one: once may be bad luck
     const JobId id = worker.sent.front();
     worker.sent.clear();
@@ -271,6 +272,10 @@ void WorkerPool::exited(WorkerProcess& worker) {
   if (device) stuck_on_.erase(stuck);
   const bool resisted = worker.killed && steady_clock::now() - worker.killed_at > kUnkillable;
   std::erase_if(workers_, [&](const auto& owned) { return owned.get() == &worker; });
+  if (!started) {  // the next one wouldn't either
+    log(LogLevel::kError, "a worker could not start");
+    give_up();
+  }
   if (!device) return;
   release(*device);
   if (released_ && resisted) released_(*device);

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -174,7 +175,12 @@ int main() {
         ". `sudo make run` would mount ext4 and xfs\n"
         "volumes at 35, 85 and 93 %, a block volume, a shared directory and one that hangs.\n"
         "Measuring this host's own filesystems instead.");
-    return serve({"--path.procfs=/proc"}, listen, "");
+    std::string directory = (std::filesystem::temp_directory_path() / "volumeter-XXXXXX").string();
+    if (::mkdtemp(directory.data()) == nullptr) return 1;
+    make_own_procfs(directory + "/proc");
+    const int code = serve({"--path.procfs=" + directory + "/proc"}, listen, "");
+    std::filesystem::remove_all(directory, ignored);
+    return code;
   }
   enter_mount_namespace();
   Demo demo;

@@ -42,6 +42,15 @@ void enter_mount_namespace() {
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) die("make / private");
 }
 
+void make_own_procfs(const std::string& directory) {
+  make_directories(directory);
+  // "self" is whoever reads it: an agent of this namespace.
+  std::filesystem::create_symlink("/proc/self", directory + "/1");
+  for (const std::string name : {"partitions", "diskstats", "pressure"}) {
+    std::filesystem::create_symlink("/proc/" + name, directory + "/" + name);
+  }
+}
+
 void make_directories(const std::string& path) { std::filesystem::create_directories(path); }
 
 std::string attach_loop(const std::string& image) {
@@ -99,12 +108,7 @@ Node::Node() {
   // Where the kubelet would keep its containers' logs; gone with the namespace.
   mount("tmpfs", "/var/log", "tmpfs", 0, "size=1m");
   make_directories("/var/log/pods");
-  make_directories(procfs());
-  // "self" is whoever reads it: an agent of this namespace.
-  std::filesystem::create_symlink("/proc/self", procfs() + "/1");
-  for (const std::string name : {"partitions", "diskstats", "pressure"}) {
-    std::filesystem::create_symlink(("/proc/" + name), (procfs() + "/" + name));
-  }
+  make_own_procfs(procfs());
 }
 
 Node::~Node() {

@@ -81,6 +81,8 @@ class Node {
 };
 
 void make_directories(const std::string& path);
+// A procfs whose 1/mountinfo is that of whoever reads it: init's is for root only.
+void make_own_procfs(const std::string& directory);
 // Writes until the filesystem at `directory` is `ratio` full, as df counts.
 void fill(const std::string& directory, double ratio);
 

@@ -231,6 +231,19 @@ TEST_F(WorkersTest, AMissingBinaryIsAFailureAndNoHang) {
   EXPECT_EQ(sample(target(tmpfs_volume("u", "v")))->outcome, JobOutcome::kFailed);
 }
 
+TEST_F(WorkersTest, ABinaryThatEndsAtOnceIsAFailureAndNoLoop) {
+  WorkerOptions options;
+  options.exe = "/bin/false";
+  pool_ = std::make_unique<WorkerPool>(loop_, options);
+  const std::string path = tmpfs_volume("u", "v");
+  int failed = 0;
+  for (int i = 0; i < 300; ++i) {
+    pool_->submit(0, target(path),
+                  [&](const JobResult& r) { failed += r.outcome == JobOutcome::kFailed ? 1 : 0; });
+  }
+  EXPECT_TRUE(run_until([&] { return failed == 300; })) << failed;
+}
+
 // A frozen filesystem answers statfs at once: writing is what hangs there.
 TEST_F(WorkersTest, AFrozenFilesystemStaysResponsive) {
   for (const char* fstype : {"ext4", "xfs"}) {
