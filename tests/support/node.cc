@@ -28,6 +28,20 @@ namespace {
   std::exit(1);
 }
 
+// mountinfo writes space, tab, newline and backslash as \ooo.
+std::string unescape(const std::string& text) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 3 < text.size()) {
+      out += static_cast<char>(std::strtol(text.substr(i + 1, 3).c_str(), nullptr, 8));
+      i += 3;
+    } else {
+      out += text[i];
+    }
+  }
+  return out;
+}
+
 }  // namespace
 
 std::optional<std::string> why_no_mounts() {
@@ -118,7 +132,7 @@ Node::~Node() {
     std::istringstream fields(line);
     std::string point;
     for (int i = 0; i < 5; ++i) fields >> point;  // the fifth is the mount point
-    if (point.starts_with(directory_ + "/")) points.push_back(point);
+    if (point.starts_with(directory_ + "/")) points.push_back(unescape(point));
   }
   std::reverse(points.begin(), points.end());
   for (const std::string& point : points) ::umount2(point.c_str(), MNT_DETACH);
