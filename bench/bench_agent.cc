@@ -32,23 +32,10 @@ double median(std::vector<double> values) {
   return values.empty() ? 0 : values[values.size() / 2];
 }
 
-std::vector<pid_t> tree(pid_t root) {
-  std::vector<pid_t> all = {root};
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    std::error_code ignored;
-    const std::string task = "/proc/" + std::to_string(all[i]) + "/task";
-    for (const auto& thread : fs::directory_iterator(task, ignored)) {
-      std::ifstream children(thread.path() / "children");
-      for (pid_t child = 0; children >> child;) all.push_back(child);
-    }
-  }
-  return all;
-}
-
 // Seconds on a CPU, of every thread of every process of the tree, and of children that have ended.
 double cpu_seconds(pid_t root) {
   double total = 0;
-  for (const pid_t pid : tree(root)) {
+  for (const pid_t pid : process_tree(root)) {
     std::error_code ignored;
     for (const auto& thread :
          fs::directory_iterator("/proc/" + std::to_string(pid) + "/task", ignored)) {
@@ -70,7 +57,7 @@ double cpu_seconds(pid_t root) {
 
 double pss_mib(pid_t root) {
   double kib = 0;
-  for (const pid_t pid : tree(root)) {
+  for (const pid_t pid : process_tree(root)) {
     std::ifstream rollup("/proc/" + std::to_string(pid) + "/smaps_rollup");
     for (std::string line; std::getline(rollup, line);) {
       if (line.starts_with("Pss:")) kib += std::atof(line.c_str() + 4);
@@ -81,7 +68,8 @@ double pss_mib(pid_t root) {
 
 std::size_t open_fds(pid_t root) {
   std::size_t count = 0;
-  for (const pid_t pid : tree(root)) count += count_entries("/proc/" + std::to_string(pid) + "/fd");
+  for (const pid_t pid : process_tree(root))
+    count += count_entries("/proc/" + std::to_string(pid) + "/fd");
   return count;
 }
 

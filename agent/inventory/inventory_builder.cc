@@ -135,7 +135,6 @@ class Placement {
     const MountEntry& mount = inside_pods ? beneath : *shown;
     Filesystem filesystem;
     filesystem.mount = mount;
-    filesystem.device = mount.source;
     filesystem.target = target(mount, hold && inside_pods);
     // A pod's path would be a new label value for each pod.
     filesystem.labels = make_filesystem_labels(mount, inside_pods, mount.source);

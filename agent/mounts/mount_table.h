@@ -27,8 +27,6 @@ class MountWatch {
   explicit MountWatch(const HostPaths& host);
   // True when it has changed since the last call, or that can't be told. One system call.
   bool changed();
-  // Readable (EPOLLPRI) on a change; -1 when mountinfo can't be opened.
-  [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
   UniqueFd fd_;

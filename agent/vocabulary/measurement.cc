@@ -45,15 +45,6 @@ void MeasurementSet::add(const VolumeMetric& metric, const Subject& subject,
   if (!subject.hidden) add(metric.for_subject(subject), concat(*subject.labels, extra), value);
 }
 
-void MeasurementSet::append(const MeasurementSet& other) {
-  for (const Family& family : other.families_) {
-    const auto [it, fresh] = index_.try_emplace(family.desc, families_.size());
-    if (fresh) families_.push_back({family.desc, {}});
-    auto& series = families_[it->second].series;
-    series.insert(series.end(), family.series.begin(), family.series.end());
-  }
-}
-
 namespace {
 
 std::optional<double> quotient(std::optional<std::uint64_t> part,

@@ -33,7 +33,6 @@ struct Target {
 // A filesystem of the node itself, or one beneath volumes that share it.
 struct Filesystem {
   MountEntry mount;
-  std::string device;  // label value: the source with "/dev/" kept, as node_exporter has it
   std::size_t target = 0;
   Labels labels;  // device, mountpoint, fstype
 };

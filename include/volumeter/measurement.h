@@ -58,7 +58,6 @@ class MeasurementSet {
   void add(const VolumeMetric& metric, const Subject& subject, double value);
   void add(const VolumeMetric& metric, const Subject& subject,
            const std::vector<std::string>& extra, double value);
-  void append(const MeasurementSet& other);
 
   [[nodiscard]] const std::vector<Family>& families() const { return families_; }
 

@@ -134,8 +134,8 @@ bool Agent::ready(std::chrono::milliseconds limit) const {
   return eventually([&] { return get("/readyz").status == 200; }, limit);
 }
 
-std::vector<pid_t> Agent::process_tree() const {
-  std::vector<pid_t> tree = {pid()};
+std::vector<pid_t> process_tree(pid_t root) {
+  std::vector<pid_t> tree = {root};
   for (std::size_t i = 0; i < tree.size(); ++i) {
     const std::string task = "/proc/" + std::to_string(tree[i]) + "/task";
     std::error_code ignored;

@@ -54,14 +54,14 @@ class Agent {
                           std::chrono::milliseconds limit = 20s) const;
   [[nodiscard]] bool ready(std::chrono::milliseconds limit = 30s) const;
 
-  // Itself and its descendants that haven't ended.
-  [[nodiscard]] std::vector<pid_t> process_tree() const;
-
  private:
   std::string log_path_;
   Process process_;
   int port_ = 0;
 };
+
+// `root` and its descendants that haven't ended.
+std::vector<pid_t> process_tree(pid_t root);
 
 std::size_t count_entries(const std::string& directory);
 

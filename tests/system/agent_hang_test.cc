@@ -99,7 +99,7 @@ TEST_F(AgentHangTest, AHundredRoundsLeaveNothingBehind) {
     return count_entries("/proc/" + std::to_string(agent.pid()) + "/task");
   };
   const auto fds = [&] { return count_entries("/proc/" + std::to_string(agent.pid()) + "/fd"); };
-  const std::size_t processes_before = agent.process_tree().size();
+  const std::size_t processes_before = process_tree(agent.pid()).size();
   const std::size_t threads_before = threads();
   const std::size_t fds_before = fds();
   for (int round = 0; round < kRounds; ++round) {
@@ -110,7 +110,7 @@ TEST_F(AgentHangTest, AHundredRoundsLeaveNothingBehind) {
     round % 4 < 2 ? stall.release() : stall.thaw();
     ASSERT_TRUE(agent.sees(responsive(round % 2), 1)) << round;
   }
-  EXPECT_TRUE(eventually([&] { return agent.process_tree().size() == processes_before; }));
+  EXPECT_TRUE(eventually([&] { return process_tree(agent.pid()).size() == processes_before; }));
   EXPECT_EQ(threads(), threads_before);
   EXPECT_TRUE(eventually([&] { return fds() <= fds_before; })) << fds() << " " << fds_before;
   // No reference to a mount either: each can be unmounted at once.
