@@ -32,7 +32,10 @@ MetadataOptions metadata_options(const Config& config) {
   options.api.url = config.api_url;
   options.api.token_file = config.token_file;
   options.api.ca_file = config.ca_file;
-  options.node_name = node_name(config);
+  options.kubelet = options.api;
+  options.kubelet.url = config.kubelet_url;
+  options.kubelet.insecure_tls = config.kubelet_insecure_tls;
+  options.pods.node_name = node_name(config);
   return options;
 }
 

@@ -1,5 +1,8 @@
 #include "collect/collector.h"
 
+#include <unistd.h>
+
+#include <algorithm>
 #include <utility>
 
 #include "collect/self_metrics.h"
@@ -15,33 +18,44 @@ constexpr auto kPatience = 300ms;
 // Hundreds of volumes that hang take a while to find out; readiness doesn't wait for the last.
 constexpr auto kReadyAtLast = 20s;
 
-// A filesystem that the kernel turned read-only after an error announces nothing in the mount
-// table, but statfs says so.
-bool disagrees_with_mounts(const Snapshot& snapshot) {
-  const auto differs = [](const Reading& reading, const MountEntry& mount) {
-    return reading.read_only &&
-           *reading.read_only != (mount.mount_read_only || mount.super_read_only);
-  };
-  const Inventory& inventory = *snapshot.inventory;
-  for (std::size_t i = 0; i < inventory.volumes.size(); ++i) {
-    const auto& mount = inventory.volumes[i].mount;
-    if (mount && differs(snapshot.volumes[i], *mount)) return true;
-  }
-  for (std::size_t i = 0; i < inventory.filesystems.size(); ++i) {
-    if (differs(snapshot.filesystems[i], inventory.filesystems[i].mount)) return true;
-  }
-  return false;
-}
+// Events come in bursts, and looking costs more on a node with thousands of mounts: looking takes
+// at most this share of one core.
+constexpr auto kLeastBetweenLooks = 50ms;
+constexpr int kLookingShare = 20;
 }  // namespace
 
 Collector::Collector(EventLoop& loop, const HostPaths& host, MetadataSource& metadata,
                      const Measurers& measurers, CollectorOptions options)
     : loop_(loop),
+      metadata_(metadata),
       measurers_(measurers),
       options_(std::move(options)),
       observer_(host, metadata, options_.all_volumes),
       sampler_(loop, measurers, options_.sampler, [this] { publish_soon(); }) {
+  watch_for_changes(host);
   loop_.after(0ms, [this] { tick(); });
+}
+
+Collector::~Collector() {
+  loop_.unwatch(metadata_.changed_fd());
+  if (mount_events_) loop_.unwatch(mount_events_.get());
+}
+
+void Collector::watch_for_changes(const HostPaths& host) {
+  loop_.watch(metadata_.changed_fd(), [this] {
+    std::uint64_t count = 0;
+    [[maybe_unused]] const ssize_t n = ::read(metadata_.changed_fd(), &count, sizeof count);
+    look_soon();
+  });
+  auto events = open_mount_events(host);
+  const Status watched = events ? loop_.watch_priority(events->get(), [this] { look_soon(); })
+                                : Status(events.error());
+  if (watched) {
+    mount_events_ = std::move(events).value();
+  } else {
+    log(LogLevel::kWarn, "mounts aren't announced: they are noticed at the next interval",
+        {{"error", watched.error().message}});
+  }
 }
 
 std::shared_ptr<const Snapshot> Collector::snapshot() const {
@@ -53,7 +67,33 @@ void Collector::tick() {
   loop_.after(options_.sampler.interval, [this] { tick(); });
   observe();
   sampler_.start_round();
-  // A volume that hangs doesn't hold back what the others answered.
+  publish_patiently();
+}
+
+void Collector::look_soon() {
+  if (std::exchange(look_due_, true)) return;
+  const auto now = std::chrono::steady_clock::now();
+  loop_.after(std::max<EventLoop::Duration>(look_not_before_ - now, 0ms), [this] { look(); });
+}
+
+// Something was announced: what is new is measured now, what has gone leaves, the rest waits for
+// its turn.
+void Collector::look() {
+  look_due_ = false;
+  const auto before = observer_.inventory();
+  const auto began = std::chrono::steady_clock::now();
+  observe();
+  const auto now = std::chrono::steady_clock::now();
+  look_not_before_ =
+      now + std::max<EventLoop::Duration>(kLeastBetweenLooks, (now - began) * kLookingShare);
+  if (observer_.inventory() == before) return;
+  sampler_.sample_new();
+  if (sampler_.idle()) return publish_soon();
+  publish_patiently();
+}
+
+// A volume that hangs doesn't hold back what the others answered.
+void Collector::publish_patiently() {
   loop_.after(kPatience, [this] {
     if (!sampler_.idle()) publish_soon();
   });
@@ -67,8 +107,7 @@ void Collector::observe() {
   if (observer_.waiting_for_names() && !std::exchange(looking_again_, true)) {
     loop_.after(1s, [this] {
       looking_again_ = false;
-      observe();
-      if (!observer_.waiting_for_names()) sampler_.start_round();
+      look();
     });
   }
 }
@@ -96,7 +135,7 @@ void Collector::publish() {
     }
   }
   add_workers(snapshot->measurements, sampler_.workers());
-  if (disagrees_with_mounts(*snapshot)) observer_.suspect_mounts();
+  add_requests(snapshot->measurements, observer_.requests());
   {
     const std::lock_guard lock(mutex_);
     snapshot_ = snapshot;

@@ -29,6 +29,9 @@ class Collector {
   // Nothing happens before the loop runs.
   Collector(EventLoop& loop, const HostPaths& host, MetadataSource& metadata,
             const Measurers& measurers, CollectorOptions options);
+  ~Collector();
+  Collector(const Collector&) = delete;
+  Collector& operator=(const Collector&) = delete;
 
   // The newest snapshot; null before the first. Any thread; costs a mutex.
   [[nodiscard]] std::shared_ptr<const Snapshot> snapshot() const;
@@ -43,11 +46,16 @@ class Collector {
 
  private:
   void tick();
+  void watch_for_changes(const HostPaths& host);
+  void look_soon();
+  void look();
   void observe();
   void publish();
+  void publish_patiently();
   void publish_soon();
 
   EventLoop& loop_;
+  MetadataSource& metadata_;
   const Measurers& measurers_;
   const CollectorOptions options_;
   Observer observer_;
@@ -55,8 +63,11 @@ class Collector {
   MeasurementSet described_;  // of the observer's inventory
   std::function<void(const Snapshot&)> listener_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
+  UniqueFd mount_events_;
   bool publish_due_ = false;
+  bool look_due_ = false;
   bool looking_again_ = false;
+  std::chrono::steady_clock::time_point look_not_before_{};
   std::atomic<bool> ready_{false};
   mutable std::mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_;  // guarded by mutex_

@@ -26,10 +26,7 @@ bool replace(T& old, T fresh) {
 }  // namespace
 
 Observer::Observer(HostPaths host, MetadataSource& metadata, bool all_volumes)
-    : host_(std::move(host)),
-      metadata_(metadata),
-      mount_watch_(host_),
-      inventory_(std::make_shared<const Inventory>()) {
+    : host_(std::move(host)), metadata_(metadata), inventory_(std::make_shared<const Inventory>()) {
   input_.all_volumes = all_volumes;
 }
 
@@ -47,13 +44,6 @@ void Observer::note(SourceState& source, const Status& status) {
 }
 
 bool Observer::read_mounts() {
-  const auto now = steady_clock::now();
-  const bool announced = mount_watch_.changed();
-  if (!announced && mounts_source_.up && now - mountinfo_read_ < kFullScan) {
-    mounts_source_.last_success = std::chrono::system_clock::now();
-    return false;
-  }
-  mountinfo_read_ = now;
   auto text = read_mountinfo(host_);
   note(mounts_source_, text ? Status(Done{}) : Status(text.error()));
   if (!text || *text == mountinfo_) return false;
@@ -90,9 +80,12 @@ bool Observer::read_kubelet() {
 
 bool Observer::read_metadata() {
   const auto fresh = metadata_.current();
-  if (fresh == names_) return false;
+  if (fresh == nullptr) return false;
+  const bool same = names_ != nullptr && names_->metadata == fresh->metadata;
   names_ = fresh;
-  return replace(input_.metadata, fresh->metadata);
+  if (same) return false;
+  input_.metadata = *fresh->metadata;
+  return true;
 }
 
 bool Observer::read_logs() {
@@ -109,7 +102,7 @@ bool Observer::read_devices() {
 }
 
 void Observer::withhold_unnamed(KubeletTree& tree) {
-  const bool can_come = metadata_.configured() && (names_ == nullptr || names_->source.up);
+  const bool can_come = metadata_.configured() && (names_ == nullptr || names_->pods_up);
   const auto now = steady_clock::now();
   std::map<std::string, steady_clock::time_point> still;
   withheld_ = false;
@@ -161,11 +154,18 @@ std::vector<SourceState> Observer::sources() const {
     all.push_back(kubelet_source_);
     all.push_back(logs_source_);
   }
-  if (metadata_.configured()) {
-    all.push_back(names_ != nullptr ? names_->source
-                                    : SourceState{"apiserver", false, {}, "no answer yet"});
+  const auto names = metadata_.current();
+  if (names != nullptr) {
+    all.insert(all.end(), names->sources.begin(), names->sources.end());
+  } else if (metadata_.configured()) {
+    all.push_back({"apiserver", false, {}, "no answer yet"});
   }
   return all;
+}
+
+std::vector<RequestStats> Observer::requests() const {
+  const auto names = metadata_.current();
+  return names == nullptr ? std::vector<RequestStats>{} : names->requests;
 }
 
 }  // namespace volumeter

@@ -24,12 +24,10 @@ class Observer {
   // state; sources() says so.
   bool observe();
 
-  // The next observe() reads the mount table even if the kernel has announced nothing.
-  void suspect_mounts() { mountinfo_read_ = {}; }
-
   // Never null; empty before the first observe().
   [[nodiscard]] std::shared_ptr<const Inventory> inventory() const { return inventory_; }
   [[nodiscard]] std::vector<SourceState> sources() const;
+  [[nodiscard]] std::vector<RequestStats> requests() const;
 
   // Pods are held back because their names are still on the way: observe again soon.
   [[nodiscard]] bool waiting_for_names() const { return !unnamed_since_.empty() && withheld_; }
@@ -47,8 +45,6 @@ class Observer {
   MetadataSource& metadata_;
   KubeletScanner scanner_;
   std::chrono::steady_clock::time_point scanned_;
-  MountWatch mount_watch_;
-  std::chrono::steady_clock::time_point mountinfo_read_;
   std::string mountinfo_;  // the text that input_.mounts was parsed from
   KubeletTree tree_;       // as scanned, with pods that wait for their names
   std::shared_ptr<const MetadataState> names_;

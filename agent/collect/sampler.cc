@@ -87,16 +87,23 @@ void Sampler::set_inventory(std::shared_ptr<const Inventory> inventory) {
 
 void Sampler::start_round() {
   const auto now = Clock::now();
-  if (outstanding_ == 0) round_started_ = now;
+  if (!std::exchange(in_round_, true)) round_started_ = now;
+  submit_where([&](const Entry& entry) { return now >= entry.not_before; });
+  if (outstanding_ == 0) round_ended();
+}
+
+void Sampler::sample_new() {
+  submit_where([](const Entry& entry) { return !entry.sampled; });
+}
+
+void Sampler::submit_where(const std::function<bool(const Entry&)>& due) {
   for (std::size_t m = 0; m < measurers_.size(); ++m) {
     if (measurers_[m] == nullptr) continue;
     for (const std::size_t i : measurers_[m]->targets(*inventory_)) {
       const Entry& entry = *current_[m][i];
-      const bool due = !entry.under_way && now >= entry.not_before;
-      if (due && !inventory_->targets[i].hold) submit(m, i);
+      if (!entry.under_way && !inventory_->targets[i].hold && due(entry)) submit(m, i);
     }
   }
-  if (outstanding_ == 0) round_ended();
 }
 
 // At most once an interval: a filesystem that comes and goes must not keep us busy.
@@ -184,6 +191,7 @@ void Sampler::back_off(Entry& entry) const {
 }
 
 void Sampler::round_ended() {
+  if (!std::exchange(in_round_, false)) return changed_();
   const std::chrono::duration<double> took = Clock::now() - round_started_;
   for (std::size_t m = 0; m < rounds_.size(); ++m) {
     if (measurers_[m] == nullptr) continue;

@@ -43,6 +43,8 @@ class Sampler {
 
   // Starts a round: every target whose turn it is and that has no request under way.
   void start_round();
+  // Only those that were never tried: volumes that have just appeared.
+  void sample_new();
   [[nodiscard]] bool idle() const { return outstanding_ == 0; }
 
   // Parallel to the inventory's targets; null where never sampled. Answers older than stale_after
@@ -68,6 +70,7 @@ class Sampler {
     bool under_way = false;
   };
 
+  void submit_where(const std::function<bool(const Entry&)>& due);
   void submit(std::size_t measurer, std::size_t target);
   void try_again(DeviceNumber device);
   void finished(Entry& entry, const std::string& path, const JobResult& result);
@@ -85,6 +88,7 @@ class Sampler {
   std::vector<std::vector<std::shared_ptr<Entry>>> current_;
   std::vector<RoundResult> rounds_;
   Clock::time_point round_started_;
+  bool in_round_ = false;
   std::size_t outstanding_ = 0;
   WorkerPool pool_;  // last: its callbacks use all of the above
 };

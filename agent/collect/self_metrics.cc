@@ -27,6 +27,19 @@ const MetricDesc kSourceTime = {"volumeter_metadata_source_last_success_timestam
                                 "When this source was last read in full, in Unix time.",
                                 MetricType::kGauge,
                                 {"source"}};
+const MetricDesc kRequests = {
+    "volumeter_metadata_requests_total",
+    "Requests for names, by resource, verb and HTTP status; code error when no answer came.",
+    MetricType::kCounter,
+    {"source", "resource", "verb", "code"}};
+const MetricDesc kRequestSeconds = {"volumeter_metadata_request_duration_seconds",
+                                    "How long requests for names took, watches left out.",
+                                    MetricType::kHistogram,
+                                    {"source"}};
+const MetricDesc kReceived = {"volumeter_metadata_received_bytes_total",
+                              "Bytes of answers to requests for names, as they came over the wire.",
+                              MetricType::kCounter,
+                              {"source"}};
 const MetricDesc kWorkers = {"volumeter_workers",
                              "Worker processes: ready, or stuck over a volume that hangs.",
                              MetricType::kGauge,
@@ -93,6 +106,19 @@ void add_sources(MeasurementSet& out, const std::vector<SourceState>& sources) {
   }
 }
 
+void add_requests(MeasurementSet& out, const std::vector<RequestStats>& requests) {
+  for (const RequestStats& stats : requests) {
+    for (const auto& [key, count] : stats.requests) {
+      const auto& [resource, verb, code] = key;
+      out.add(kRequests, std::vector<std::string>{stats.source, resource, verb, code},
+              static_cast<double>(count));
+    }
+    const Labels labels = make_labels({stats.source});
+    out.add(kRequestSeconds, labels, std::make_shared<const Histogram>(stats.seconds));
+    out.add(kReceived, labels, static_cast<double>(stats.received_bytes));
+  }
+}
+
 void add_workers(MeasurementSet& out, const WorkerPool::Counts& counts) {
   out.add(kWorkers, std::vector<std::string>{"ready"}, static_cast<double>(counts.ready));
   out.add(kWorkers, std::vector<std::string>{"stuck"}, static_cast<double>(counts.stuck));
@@ -128,8 +154,9 @@ void add_process(MeasurementSet& out) {
 }
 
 std::vector<const MetricDesc*> self_metric_families() {
-  return {&kDuration, &kSuccess,  &kSourceUp, &kSourceTime, &kWorkers, &kBuildInfo,
-          &kCpu,      &kResident, &kVirtual,  &kOpenFds,    &kMaxFds,  &kStart};
+  return {&kDuration,       &kSuccess,  &kSourceUp, &kSourceTime, &kRequests,
+          &kRequestSeconds, &kReceived, &kWorkers,  &kBuildInfo,  &kCpu,
+          &kResident,       &kVirtual,  &kOpenFds,  &kMaxFds,     &kStart};
 }
 
 }  // namespace volumeter

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "host/host.h"
+#include "kube/request_stats.h"
 #include "volumeter/measurement.h"
 #include "volumeter/snapshot.h"
 #include "workers/worker_pool.h"
@@ -15,6 +16,7 @@ namespace volumeter {
 void add_measurer_result(MeasurementSet& out, std::string_view measurer, double seconds,
                          bool success);
 void add_sources(MeasurementSet& out, const std::vector<SourceState>& sources);
+void add_requests(MeasurementSet& out, const std::vector<RequestStats>& requests);
 void add_workers(MeasurementSet& out, const WorkerPool::Counts& counts);
 void add_build_info(MeasurementSet& out);
 

@@ -147,12 +147,24 @@ class Parser {
     flag("kube.token-file", config_.token_file, "Bearer token for the API server");
     flag("kube.ca-file", config_.ca_file, "CA certificate of the API server");
     flag("kube.node-name", config_.node_name, "This node's name (default: the host's name)");
+    flag("kube.kubelet-url", config_.kubelet_url,
+         "Ask this kubelet for the node's pods instead of the API server; needs nodes/pods "
+         "(https://127.0.0.1:10250)");
+    names_.push_back("--kube.kubelet-insecure-tls");
+    app_.add_flag("--kube.kubelet-insecure-tls", config_.kubelet_insecure_tls,
+                  "Don't verify the kubelet's certificate, which is self-signed by default");
   }
 
   void log_flags() {
     flag("log.level", log_level_, "debug, info, warn or error")
         ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
     flag("log.format", log_format_, "logfmt or json")->check(CLI::IsMember({"logfmt", "json"}));
+  }
+
+  static void check_url(const std::string& flag, std::string& url) {
+    while (url.ends_with('/')) url.pop_back();
+    if (url.empty() || url.starts_with("https://") || url.starts_with("http://")) return;
+    throw CLI::ValidationError(flag, "\"" + url + "\" must begin with https:// or http://");
   }
 
   Config finish() {
@@ -175,6 +187,8 @@ class Parser {
     if (!config_.telemetry_path.starts_with('/')) {
       throw CLI::ValidationError("--web.telemetry-path", "must begin with /");
     }
+    check_url("--kube.api-url", config_.api_url);
+    check_url("--kube.kubelet-url", config_.kubelet_url);
     if (config_.worker_deadline >= config_.interval) {
       throw CLI::ValidationError("--worker.deadline", "must be shorter than --interval");
     }

@@ -7,11 +7,24 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <limits>
 #include <sstream>
 #include <utility>
 
 namespace volumeter {
 namespace {
+
+prometheus::ClientMetric::Histogram to_client_histogram(const Histogram& histogram) {
+  prometheus::ClientMetric::Histogram out;
+  for (std::size_t i = 0; i < histogram.counts().size(); ++i) {
+    out.sample_count += histogram.counts()[i];
+    const bool last = i == histogram.bounds().size();
+    out.bucket.push_back(
+        {out.sample_count, last ? std::numeric_limits<double>::infinity() : histogram.bounds()[i]});
+  }
+  out.sample_sum = histogram.sum();
+  return out;
+}
 
 prometheus::ClientMetric to_client_metric(const MetricDesc& desc, const Series& series) {
   prometheus::ClientMetric metric;
@@ -20,12 +33,30 @@ prometheus::ClientMetric to_client_metric(const MetricDesc& desc, const Series& 
     metric.label[i].name = desc.labels[i];
     metric.label[i].value = series.labels->at(i);
   }
-  if (desc.type == MetricType::kCounter) {
-    metric.counter.value = series.value;
-  } else {
-    metric.gauge.value = series.value;
+  switch (desc.type) {
+    case MetricType::kCounter:
+      metric.counter.value = series.value;
+      break;
+    case MetricType::kGauge:
+      metric.gauge.value = series.value;
+      break;
+    case MetricType::kHistogram:
+      metric.histogram = to_client_histogram(*series.histogram);
+      break;
   }
   return metric;
+}
+
+prometheus::MetricType to_client_type(MetricType type) {
+  switch (type) {
+    case MetricType::kCounter:
+      return prometheus::MetricType::Counter;
+    case MetricType::kGauge:
+      return prometheus::MetricType::Gauge;
+    case MetricType::kHistogram:
+      return prometheus::MetricType::Histogram;
+  }
+  return prometheus::MetricType::Untyped;
 }
 
 template <class Visit>
@@ -56,8 +87,7 @@ std::string serialize(const Family& family) {
   prometheus::MetricFamily out;
   out.name = family.desc->name;
   out.help = family.desc->help;
-  out.type = family.desc->type == MetricType::kCounter ? prometheus::MetricType::Counter
-                                                       : prometheus::MetricType::Gauge;
+  out.type = to_client_type(family.desc->type);
   out.metric.reserve(family.series.size());
   for (const Series& series : family.series) {
     out.metric.push_back(to_client_metric(*family.desc, series));

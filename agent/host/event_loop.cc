@@ -32,6 +32,17 @@ void EventLoop::watch(int fd, Callback callback) {
   callbacks_[fd] = std::move(callback);
 }
 
+Status EventLoop::watch_priority(int fd, Callback callback) {
+  epoll_event event{};
+  event.events = EPOLLPRI;
+  event.data.fd = fd;
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) != 0) {
+    return Error::from_errno("epoll_ctl", errno);
+  }
+  callbacks_[fd] = std::move(callback);
+  return Done{};
+}
+
 void EventLoop::unwatch(int fd) {
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
   callbacks_.erase(fd);

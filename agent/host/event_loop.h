@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "host/unique_fd.h"
+#include "volumeter/result.h"
 
 namespace volumeter {
 
@@ -23,6 +24,9 @@ class EventLoop {
 
   // Calls back while `fd` is readable or has hung up. The fd must be removed before it is closed.
   void watch(int fd, Callback callback);
+  // Calls back when the kernel announces a change of a file that is always readable (EPOLLPRI on
+  // /proc/<pid>/mountinfo or a PSI file). An error when it is a file that announces nothing.
+  Status watch_priority(int fd, Callback callback);
   void unwatch(int fd);
 
   // Calls back once, from run().

@@ -153,7 +153,7 @@ class PodJoin {
         const auto full = metadata_.claims.find({pv->claim_namespace, pv->claim_name});
         volume.claim = claim_index(full != metadata_.claims.end()
                                        ? full->second.claim
-                                       : Claim{pv->claim_namespace, pv->claim_name, {}, {}});
+                                       : Claim{pv->claim_namespace, pv->claim_name, {}, {}, {}});
       }
     }
     if (claim == nullptr) return;
@@ -190,6 +190,12 @@ void add_pod_volumes(const InventoryInput& input, Inventory& inventory,
   std::map<std::string, std::vector<const PodVolumeDir*>> by_pod;
   for (const std::string& uid : input.kubelet.pod_uids) by_pod[uid];
   for (const PodVolumeDir& dir : input.kubelet.volumes) by_pod[dir.pod_uid].push_back(&dir);
+  for (const auto& [name, space] : input.metadata.namespaces) {
+    if (!space.annotations.empty()) inventory.namespace_annotations[name] = space.annotations;
+  }
+  for (const auto& [name, cls] : input.metadata.storage_classes) {
+    if (!cls.annotations.empty()) inventory.storage_class_annotations[name] = cls.annotations;
+  }
   PodJoin join(input, inventory, dirs);
   for (const auto& [uid, pod_dirs] : by_pod) join.add(uid, pod_dirs);
 }

@@ -1,16 +1,13 @@
 // What Kubernetes says about this node's pods and their claims: plain values, as parsed.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
-#include "volumeter/result.h"
 #include "volumeter/volume.h"
 
 namespace volumeter {
@@ -28,7 +25,7 @@ struct PodVolume {
 };
 
 struct PodMetadata {
-  Pod pod;
+  Pod pod;            // its owner is already the Deployment, where a ReplicaSet stands between
   std::string phase;  // "Pending", "Running", "Succeeded", "Failed"
   std::vector<PodVolume> volumes;
 
@@ -64,8 +61,16 @@ struct StorageClassMetadata {
   std::string name;
   std::string provisioner;
   std::string reclaim_policy;
+  Annotations annotations;
 
   bool operator==(const StorageClassMetadata&) const = default;
+};
+
+struct NamespaceMetadata {
+  std::string name;
+  Annotations annotations;
+
+  bool operator==(const NamespaceMetadata&) const = default;
 };
 
 using ObjectKey = std::pair<std::string, std::string>;  // namespace, name
@@ -75,20 +80,9 @@ struct Metadata {
   std::map<ObjectKey, ClaimMetadata> claims;
   std::map<std::string, PersistentVolumeMetadata> persistent_volumes;
   std::map<std::string, StorageClassMetadata> storage_classes;
+  std::map<std::string, NamespaceMetadata> namespaces;
 
   bool operator==(const Metadata&) const = default;
 };
-
-// Parsers of API objects. JSON of any shape gives a value or an error that names what is wrong;
-// unknown fields are ignored, absent ones leave defaults.
-Result<std::vector<PodMetadata>> parse_pod_list(const std::string& json);
-Result<ClaimMetadata> parse_claim(const std::string& json);
-Result<PersistentVolumeMetadata> parse_persistent_volume(const std::string& json);
-Result<StorageClassMetadata> parse_storage_class(const std::string& json);
-
-// A Kubernetes quantity ("40Mi", "1.5G", "1e3", "500m") in bytes, rounded up
-// (kubernetes: apimachinery/pkg/api/resource/quantity.go). Nothing when it isn't one or is
-// negative or over 2^63.
-std::optional<std::uint64_t> parse_quantity(std::string_view text);
 
 }  // namespace volumeter

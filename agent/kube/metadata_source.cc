@@ -1,7 +1,8 @@
 #include "kube/metadata_source.h"
 
-#include <functional>
-#include <random>
+#include <sys/eventfd.h>
+
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -11,139 +12,213 @@ namespace volumeter {
 namespace {
 
 using std::chrono::steady_clock;
+using namespace std::chrono_literals;
 
-// An object that is gone (404) is not a failure: its name leaves. Any other error keeps the old.
-template <class T>
-Status fetch(ApiClient& client, const std::string& path,
-             const std::function<Result<T>(const std::string&)>& parse,
-             const std::function<void(std::optional<T>)>& store) {
-  auto body = client.get(path);
-  if (!body) {
-    if (body.error().code != 404) return body.error();
-    store(std::nullopt);
-    return Done{};
-  }
-  auto parsed = parse(*body);
-  if (!parsed) return Error{"GET " + path + ": " + parsed.error().message};
-  store(std::move(parsed).value());
-  return Done{};
-}
+// Events of one moment (a pod's claims, a drained node) are published together.
+constexpr auto kGather = 100ms;
+constexpr auto kLongestSleep = 60s;
 
-template <class Map, class Key>
-auto storer(Map& map, const Key& key) {
-  return [&map, key](auto value) {
-    if (value) {
-      map[key] = std::move(*value);
-    } else {
-      map.erase(key);
-    }
-  };
-}
+}  // namespace
 
-std::string pods_path(const std::string& node) {
-  // resourceVersion=0: served from the API server's cache, no etcd read.
-  return "/api/v1/pods?resourceVersion=0&fieldSelector=" + percent_encode("spec.nodeName=" + node);
-}
+struct MetadataSource::Thread {
+  explicit Thread(MetadataOptions options)
+      : api(loop, options.api),
+        kubelet(loop, options.kubelet),
+        from_kubelet(!options.kubelet.url.empty()),
+        pods(from_kubelet ? kubelet : api, pod_options(options)),
+        objects(api, options.objects) {}
 
-std::string claim_path(const ObjectKey& key) {
-  return "/api/v1/namespaces/" + percent_encode(key.first) + "/persistentvolumeclaims/" +
-         percent_encode(key.second) + "?resourceVersion=0";
-}
-
-// One load of everything this node uses, into a copy of what was known.
-class Load {
- public:
-  Load(ApiClient& client, Metadata known, bool everything)
-      : client_(client), out_(std::move(known)), everything_(everything) {}
-
-  Status pods(const std::string& node) {
-    const std::string path = pods_path(node);
-    auto body = client_.get(path);
-    if (!body) return body.error();
-    auto list = parse_pod_list(*body);
-    if (!list) return Error{"GET " + path + ": " + list.error().message};
-    out_.pods.clear();
-    for (PodMetadata& pod : *list) {
-      for (const PodVolume& volume : pod.volumes) {
-        if (!volume.claim_name.empty()) used_.insert({pod.pod.namespace_, volume.claim_name});
-      }
-      out_.pods[pod.pod.uid] = std::move(pod);
-    }
-    return Done{};
+  static PodSourceOptions pod_options(const MetadataOptions& options) {
+    PodSourceOptions pods = options.pods;
+    pods.kubelet = !options.kubelet.url.empty();
+    return pods;
   }
 
-  void claims() {
-    for (const ObjectKey& key : used_) {
-      if (unreachable_) return;  // each further request would take its whole timeout
-      claim(key);
-    }
-    complete_ = true;
-    std::erase_if(out_.claims, [&](const auto& item) { return !used_.contains(item.first); });
-    std::erase_if(out_.persistent_volumes,
-                  [&](const auto& item) { return !used_volumes_.contains(item.first); });
-  }
+  [[nodiscard]] bool has_api() const { return !api.options().url.empty(); }
 
-  Metadata out() && { return std::move(out_); }
-  [[nodiscard]] const std::string& problem() const { return problem_; }
-  [[nodiscard]] bool complete() const { return complete_; }  // each claim has been asked for
+  // Something has come that `metadata` doesn't show yet.
+  [[nodiscard]] bool changed() const {
+    return pods.version() != pods_version || objects.version() != objects_version;
+  }
+  // Starts what is due, and waits until something happened or is due.
+  void step();
+  // True once there is something to say: names, or why there are none.
+  [[nodiscard]] bool tried() const { return pods.tried(); }
+  [[nodiscard]] std::shared_ptr<const MetadataState> state();
+  // By source and resource.
+  [[nodiscard]] std::map<std::string, std::string> problems() const;
+
+  RequestLoop loop;
+  ApiClient api;
+  ApiClient kubelet;
+  const bool from_kubelet;
+  PodSource pods;
+  NamedObjects objects;
+  std::shared_ptr<const Metadata> metadata = std::make_shared<const Metadata>();
+  std::size_t pods_version = 0;
+  std::size_t objects_version = 0;
+  bool pods_wait = false;  // for their claims
+  steady_clock::time_point gathered_until{};
+  std::optional<std::chrono::system_clock::time_point> objects_good;
 
  private:
-  void claim(const ObjectKey& key) {
-    if (everything_ || !out_.claims.contains(key) || out_.claims[key].persistent_volume.empty()) {
-      note(fetch<ClaimMetadata>(client_, claim_path(key), parse_claim, storer(out_.claims, key)));
-    }
-    const auto found = out_.claims.find(key);
-    if (found == out_.claims.end() || found->second.persistent_volume.empty()) return;
-    const std::string& volume = found->second.persistent_volume;
-    used_volumes_.insert(volume);
-    if (everything_ || !out_.persistent_volumes.contains(volume)) {
-      note(fetch<PersistentVolumeMetadata>(
-          client_, "/api/v1/persistentvolumes/" + percent_encode(volume) + "?resourceVersion=0",
-          parse_persistent_volume, storer(out_.persistent_volumes, volume)));
-    }
-    const std::string& storage_class = found->second.storage_class;
-    if (!storage_class.empty() && seen_classes_.insert(storage_class).second &&
-        (everything_ || !out_.storage_classes.contains(storage_class))) {
-      note(fetch<StorageClassMetadata>(client_,
-                                       "/apis/storage.k8s.io/v1/storageclasses/" +
-                                           percent_encode(storage_class) + "?resourceVersion=0",
-                                       parse_storage_class,
-                                       storer(out_.storage_classes, storage_class)));
-    }
-  }
-
-  void note(const Status& status) {
-    if (status) return;
-    if (problem_.empty()) problem_ = status.error().message;
-    if (status.error().code == 0) unreachable_ = true;
-  }
-
-  ApiClient& client_;
-  Metadata out_;
-  bool everything_;
-  std::set<ObjectKey> used_;
-  std::set<std::string> used_volumes_;
-  std::set<std::string> seen_classes_;
-  std::string problem_;
-  bool unreachable_ = false;
-  bool complete_ = false;
+  void want();
+  void merge();
+  [[nodiscard]] SourceState api_source();
 };
+
+void MetadataSource::Thread::want() {
+  std::set<ObjectKey> claims;
+  std::set<std::string> namespaces;
+  for (const auto& [uid, pod] : pods.pods()) {
+    for (const PodVolume& volume : pod.volumes) {
+      if (volume.claim_name.empty()) continue;
+      claims.insert({pod.pod.namespace_, volume.claim_name});
+      namespaces.insert(pod.pod.namespace_);
+    }
+  }
+  objects.want(claims, namespaces);
+}
+
+// A pod appears once each of its claims has been asked for: until then it would show under another
+// name.
+void MetadataSource::Thread::merge() {
+  auto fresh = std::make_shared<Metadata>();
+  objects.fill(*fresh);
+  pods_wait = false;
+  for (const auto& [uid, pod] : pods.pods()) {
+    const bool settled =
+        !has_api() || metadata->pods.contains(uid) ||
+        std::all_of(pod.volumes.begin(), pod.volumes.end(), [&](const PodVolume& volume) {
+          return volume.claim_name.empty() ||
+                 objects.settled({pod.pod.namespace_, volume.claim_name});
+        });
+    if (settled) fresh->pods.emplace(uid, pod);
+    pods_wait = pods_wait || !settled;
+  }
+  if (*fresh != *metadata) metadata = std::move(fresh);
+}
+
+void MetadataSource::Thread::step() {
+  const auto now = steady_clock::now();
+  pods.start_due(now);
+  auto next = std::min(pods.next_due(), now + kLongestSleep);
+  if (has_api()) {
+    objects.start_due(now);
+    next = std::min(next, objects.next_due());
+  }
+  if (changed()) next = std::min(next, std::max(now, gathered_until));
+  const auto pause = std::chrono::ceil<std::chrono::milliseconds>(next - steady_clock::now());
+  loop.run(std::max(0ms, pause));
+  if (pods.version() != pods_version) want();
+}
+
+SourceState MetadataSource::Thread::api_source() {
+  SourceState source{"apiserver", false, {}, {}};
+  if (!objects.problems().empty()) {
+    source.problem = objects.problems().begin()->second;
+  } else {
+    objects_good = std::chrono::system_clock::now();
+  }
+  if (from_kubelet) {
+    source.last_success = objects_good;
+  } else {
+    source.last_success = pods.confirmed();
+    if (!pods.problem().empty()) source.problem = pods.problem();
+  }
+  source.up = source.problem.empty();
+  return source;
+}
+
+std::map<std::string, std::string> MetadataSource::Thread::problems() const {
+  auto all = objects.problems();
+  if (!pods.problem().empty()) all["pods"] = pods.problem();
+  return all;
+}
+
+std::shared_ptr<const MetadataState> MetadataSource::Thread::state() {
+  const auto now = steady_clock::now();
+  if (changed() && now >= gathered_until) {
+    pods_version = pods.version();
+    objects_version = objects.version();
+    gathered_until = now + kGather;
+    merge();
+  }
+  auto state = std::make_shared<MetadataState>();
+  state->metadata = metadata;
+  if (from_kubelet) {
+    state->sources.push_back({"kubelet", pods.problem().empty(), pods.confirmed(), pods.problem()});
+    state->requests.push_back(kubelet.stats());
+  }
+  if (has_api()) {
+    state->sources.push_back(api_source());
+    state->requests.push_back(api.stats());
+  }
+  state->pods_up = pods.problem().empty();
+  return state;
+}
+
+namespace {
+
+// Each problem is named once, when it begins, and once when it has gone.
+void log_changes(const std::map<std::string, std::string>& before,
+                 const std::map<std::string, std::string>& now, const Metadata& metadata) {
+  for (const auto& [resource, problem] : now) {
+    const auto old = before.find(resource);
+    if (old != before.end() && old->second == problem) continue;
+    log(LogLevel::kWarn, "no names from Kubernetes: keeping those known",
+        {{"resource", resource}, {"error", problem}});
+  }
+  for (const auto& [resource, problem] : before) {
+    if (now.contains(resource)) continue;
+    log(LogLevel::kInfo, "names come from Kubernetes again",
+        {{"resource", resource}, {"pods", std::to_string(metadata.pods.size())}});
+  }
+}
 
 }  // namespace
 
 MetadataSource::MetadataSource(MetadataOptions options)
-    : options_(std::move(options)), client_(options_.api) {
-  if (configured()) thread_ = std::thread([this] { run(); });
+    : changed_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  if (options.api.url.empty() && options.kubelet.url.empty()) return;
+  options.api.source = "apiserver";
+  options.kubelet.source = "kubelet";
+  own_ = std::make_unique<Thread>(std::move(options));
+  thread_ = std::thread([this] {
+    std::map<std::string, std::string> problems;
+    bool first = true;
+    while (!stop_) {
+      if (soon_.exchange(false)) own_->pods.refresh_soon();
+      const auto before = own_->metadata;
+      own_->step();
+      auto state = own_->state();
+      if (!own_->tried()) continue;
+      auto now = own_->problems();
+      log_changes(problems, now, *state->metadata);
+      const bool settled = !first || !own_->pods_wait;
+      if (settled)
+        publish(std::move(state), std::exchange(first, false) || own_->metadata != before);
+      problems = std::move(now);
+    }
+  });
 }
 
 MetadataSource::~MetadataSource() {
+  stop_ = true;
+  if (!configured()) return;
+  own_->loop.wake();
+  thread_.join();
+}
+
+void MetadataSource::publish(std::shared_ptr<const MetadataState> state, bool changed) {
   {
     const std::lock_guard lock(mutex_);
-    stop_ = true;
+    current_ = std::move(state);
   }
-  client_.abort();
-  wake_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  loaded_.notify_all();
+  if (!changed) return;
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = ::write(changed_.get(), &one, sizeof one);
 }
 
 std::shared_ptr<const MetadataState> MetadataSource::current() const {
@@ -152,66 +227,14 @@ std::shared_ptr<const MetadataState> MetadataSource::current() const {
 }
 
 void MetadataSource::refresh_soon() {
-  {
-    const std::lock_guard lock(mutex_);
-    soon_ = true;
-  }
-  wake_.notify_all();
+  if (!configured()) return;
+  soon_ = true;
+  own_->loop.wake();
 }
 
 void MetadataSource::wait_first(std::chrono::milliseconds limit) {
   std::unique_lock lock(mutex_);
   if (configured()) loaded_.wait_for(lock, limit, [&] { return current_ != nullptr; });
-}
-
-MetadataState MetadataSource::load(const MetadataState& previous) {
-  const auto now = steady_clock::now();
-  const bool everything = !claims_loaded_ || now - *claims_loaded_ > options_.claim_refresh;
-  MetadataState next = previous;
-  next.source.source = "apiserver";
-  Load load(client_, previous.metadata, everything);
-  const Status pods = load.pods(options_.node_name);
-  if (pods) load.claims();
-  next.source.problem = pods ? load.problem() : pods.error().message;
-  next.source.up = next.source.problem.empty();
-  if (everything && load.complete()) claims_loaded_ = now;
-  if (pods) next.metadata = std::move(load).out();
-  if (next.source.up) {
-    next.source.last_success = std::chrono::system_clock::now();
-  }
-  return next;
-}
-
-void MetadataSource::run() {
-  std::minstd_rand random(std::random_device{}());
-  MetadataState state;
-  bool first = true;
-  for (;;) {
-    MetadataState next = load(state);
-    if (next.source.problem != state.source.problem || first) {
-      if (next.source.up) {
-        log(LogLevel::kInfo, "API server answers",
-            {{"pods", std::to_string(next.metadata.pods.size())},
-             {"claims", std::to_string(next.metadata.claims.size())}});
-      } else {
-        log(LogLevel::kWarn, "no names from the API server: keeping those known",
-            {{"error", next.source.problem}});
-      }
-    }
-    first = false;
-    state = std::move(next);
-
-    std::unique_lock lock(mutex_);
-    current_ = std::make_shared<const MetadataState>(state);
-    loaded_.notify_all();
-    // At most one load a second, whatever asks for it.
-    if (wake_.wait_for(lock, std::chrono::seconds(1), [&] { return stop_; })) return;
-    const auto pause = std::chrono::duration<double>(options_.refresh) *
-                       std::uniform_real_distribution(0.8, 1.2)(random);
-    wake_.wait_for(lock, pause, [&] { return stop_ || soon_; });
-    if (stop_) return;
-    soon_ = false;
-  }
 }
 
 }  // namespace volumeter

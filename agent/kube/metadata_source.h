@@ -2,66 +2,72 @@
 // slow or gone delays names, never a measurement.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "host/unique_fd.h"
 #include "kube/api_client.h"
 #include "kube/metadata.h"
+#include "kube/named_objects.h"
+#include "kube/pod_source.h"
 #include "volumeter/snapshot.h"
 
 namespace volumeter {
 
 struct MetadataOptions {
-  ApiOptions api;
-  std::string node_name;                    // whose pods to ask for
-  std::chrono::seconds refresh{30};         // pods; jittered by a fifth
-  std::chrono::seconds claim_refresh{300};  // claims, their volumes and classes
+  ApiOptions api;      // url empty: no names of claims
+  ApiOptions kubelet;  // url empty: pods come from the API server
+  PodSourceOptions pods;
+  ObjectOptions objects;
 };
 
-// The last good metadata, and whether the API server answers now.
+// The last good metadata, and whether its sources answer now. Immutable.
 struct MetadataState {
-  Metadata metadata;
-  SourceState source;
+  std::shared_ptr<const Metadata> metadata;  // never null; the same object while nothing changes
+  std::vector<SourceState> sources;
+  std::vector<RequestStats> requests;
+  bool pods_up = false;  // a new pod's name can be expected soon
 };
 
 class MetadataSource {
  public:
-  // Starts the thread; does nothing at all when options.api.url is empty.
+  // Starts the thread; does nothing at all when there is neither an API server nor a kubelet.
   explicit MetadataSource(MetadataOptions options);
-  ~MetadataSource();  // aborts a request under way; takes at most about a second
+  ~MetadataSource();  // drops what is under way; doesn't wait for the network
   MetadataSource(const MetadataSource&) = delete;
   MetadataSource& operator=(const MetadataSource&) = delete;
 
-  [[nodiscard]] bool configured() const { return !options_.api.url.empty(); }
+  [[nodiscard]] bool configured() const { return thread_.joinable(); }
 
   // Any thread; never blocks on the network. Null before the first attempt has ended.
   [[nodiscard]] std::shared_ptr<const MetadataState> current() const;
 
-  // Asks for a refresh soon (at most one a second): a pod has appeared that has no name.
+  // Readable when current()'s metadata has changed; whoever waits reads it empty (an eventfd).
+  [[nodiscard]] int changed_fd() const { return changed_.get(); }
+
+  // A pod has appeared that has no name: a kubelet is asked again. Any thread.
   void refresh_soon();
 
   // Waits for the first attempt to end, or for `limit`.
   void wait_first(std::chrono::milliseconds limit);
 
  private:
-  void run();
-  MetadataState load(const MetadataState& previous);
+  struct Thread;  // what belongs to the thread alone
+  void publish(std::shared_ptr<const MetadataState> state, bool changed);
 
-  const MetadataOptions options_;
-  ApiClient client_;  // the thread's only
-  std::optional<std::chrono::steady_clock::time_point> claims_loaded_;
-
+  UniqueFd changed_;
+  std::unique_ptr<Thread> own_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> soon_{false};
   mutable std::mutex mutex_;
-  std::condition_variable wake_;
   std::condition_variable loaded_;
   std::shared_ptr<const MetadataState> current_;  // guarded by mutex_
-  bool stop_ = false;                             // guarded by mutex_
-  bool soon_ = false;                             // guarded by mutex_
   std::thread thread_;
 };
 

@@ -14,55 +14,236 @@ namespace {
 
 using namespace std::chrono_literals;
 using test::ApiServer;
+using test::claim_volume_json;
+using test::eventually;
+using test::pod_json;
 
 class MetadataSourceTest : public testing::Test {
  protected:
   MetadataSourceTest() {
     put_claim(api_, {"shop", "data", "pv-1", "1Gi"});
-    api_.put("/api/v1/pods", test::pod_list_json(test::pod_json(
-                                 "shop", "web", "u1", test::claim_volume_json("d", "data"))));
+    api_.set_pod("u1", pod_json("shop", "web", "u1", claim_volume_json("d", "data")));
   }
   MetadataOptions options() {
     MetadataOptions options;
     options.api.url = api_.url();
-    options.node_name = "node 1";
-    options.refresh = 1s;
+    options.pods.node_name = "node 1";
+    // Time runs ten times as fast: backoff and refresh.
+    options.pods.backoff_unit = options.objects.backoff_unit = Seconds(0.1);
+    options.objects.claim_refresh = Seconds(2);
     return options;
   }
+  // Started, and its watch is open.
+  std::unique_ptr<MetadataSource> watching() { return watching(options()); }
+  std::unique_ptr<MetadataSource> watching(const MetadataOptions& options) {
+    auto source = std::make_unique<MetadataSource>(options);
+    EXPECT_TRUE(eventually([&] { return api_.open_watches() == 1 && up(*source); }));
+    return source;
+  }
+  static bool up(const MetadataSource& source) {
+    const auto state = source.current();
+    return state != nullptr && state->sources.front().up;
+  }
+  static std::string problem(const MetadataSource& source) {
+    const auto state = source.current();
+    return state == nullptr ? "" : state->sources.front().problem;
+  }
+  static bool has_pod(const MetadataSource& source, const std::string& uid) {
+    const auto state = source.current();
+    return state != nullptr && state->metadata->pods.contains(uid);
+  }
+  bool sees_a_new_pod(const MetadataSource& source) {
+    api_.set_pod("new", pod_json("shop", "new", "new", ""));
+    return eventually([&] { return has_pod(source, "new"); });
+  }
+
   ApiServer api_;
 };
 
-bool up(const MetadataSource& source) {
-  const auto state = source.current();
-  return state != nullptr && state->source.up;
-}
-
-TEST_F(MetadataSourceTest, AsksForThisNodesPodsAndItsClaimsByName) {
-  MetadataSource source(options());
-  source.wait_first(5s);
-  ASSERT_TRUE(up(source));
-  const Metadata& metadata = source.current()->metadata;
+TEST_F(MetadataSourceTest, ListsAndWatchesThisNodesPodsAndGetsTheirClaimsByName) {
+  const auto source = watching();
+  const Metadata& metadata = *source->current()->metadata;
   EXPECT_EQ(metadata.pods.at("u1").pod.name, "web");
   EXPECT_EQ(metadata.claims.at({"shop", "data"}).claim.requested_bytes, 1U << 30U);
   EXPECT_EQ(metadata.persistent_volumes.at("pv-1").csi_driver, "demo.csi");
   EXPECT_EQ(metadata.storage_classes.at("standard").provisioner, "demo.csi");
-  EXPECT_EQ(api_.last_query("/api/v1/pods"),
-            "resourceVersion=0&fieldSelector=spec.nodeName=node 1");
+  const std::string query = api_.last_query("/api/v1/pods");
+  EXPECT_NE(query.find("watch=1&allowWatchBookmarks=true&resourceVersion=2"), std::string::npos)
+      << query;
+  EXPECT_NE(query.find("fieldSelector=spec.nodeName=node 1"), std::string::npos) << query;
+  EXPECT_EQ(api_.requests("/api/v1/persistentvolumeclaims"), 0) << "never listed";
+  EXPECT_EQ(api_.requests("/api/v1/persistentvolumes?"), 0);
 }
 
-TEST_F(MetadataSourceTest, KeepsTheLastGoodNamesAndSaysWhyItIsDown) {
+TEST_F(MetadataSourceTest, EventsOfTheWatchArriveWithoutAsking) {
+  const auto source = watching();
+  const int requests = api_.requests("/api/v1/pods");
+  EXPECT_TRUE(sees_a_new_pod(*source));
+  api_.set_pod("u1", pod_json("shop", "web", "u1", claim_volume_json("d", "data"), "", "", true));
+  EXPECT_TRUE(eventually([&] { return source->current()->metadata->pods.at("u1").pod.deleting; }));
+  api_.remove_pod("u1");
+  EXPECT_TRUE(eventually([&] { return source->current()->metadata->claims.empty(); }));
+  EXPECT_TRUE(source->current()->metadata->persistent_volumes.empty());
+  EXPECT_FALSE(has_pod(*source, "u1"));
+  EXPECT_EQ(api_.requests("/api/v1/pods"), requests);
+}
+
+TEST_F(MetadataSourceTest, APodAppearsTogetherWithItsClaim) {
+  const auto source = watching();
+  put_claim(api_, {"shop", "more", "pv-2", "2Gi"});
+  api_.delay(300ms);
+  api_.set_pod("u2", pod_json("shop", "db", "u2", claim_volume_json("d", "more")));
+  bool nameless = false;
+  EXPECT_TRUE(eventually([&] {
+    const auto metadata = source->current()->metadata;
+    if (!metadata->pods.contains("u2")) return false;
+    nameless = nameless || !metadata->persistent_volumes.contains("pv-2");
+    return true;
+  }));
+  EXPECT_FALSE(nameless);
+}
+
+TEST_F(MetadataSourceTest, ATooOldVersionIsListedAnewWhereverTheServerSaysSo) {
+  const auto source = watching();
+  for (const bool by_status : {true, false}) {
+    SCOPED_TRACE(by_status);
+    const int lists = api_.requests("/api/v1/pods");
+    api_.remove_pod("new");
+    api_.forget_history(by_status);
+    api_.end_watches();
+    ASSERT_TRUE(eventually([&] { return api_.requests("/api/v1/pods") >= lists + 3; }))
+        << "a watch that is refused, a list, a watch";
+    EXPECT_TRUE(sees_a_new_pod(*source));
+    EXPECT_TRUE(up(*source)) << problem(*source);
+  }
+}
+
+TEST_F(MetadataSourceTest, AWatchWhoseTimeIsOverGoesOnWhereItWas) {
+  const auto source = watching();
+  ASSERT_TRUE(sees_a_new_pod(*source));
+  api_.send_to_watches(R"({"type":"BOOKMARK","object":{"metadata":{"resourceVersion":"77"}}})");
+  std::this_thread::sleep_for(200ms);
+  api_.end_watches();
+  EXPECT_TRUE(eventually([&] {
+    return api_.last_query("/api/v1/pods").find("resourceVersion=77") != std::string::npos;
+  })) << "the bookmark's version: "
+      << api_.last_query("/api/v1/pods");
+  EXPECT_TRUE(up(*source));
+}
+
+TEST_F(MetadataSourceTest, ABrokenWatchIsResumed) {
+  const auto source = watching();
+  ASSERT_TRUE(sees_a_new_pod(*source));
+  api_.break_watches();
+  api_.remove_pod("new");
+  EXPECT_TRUE(eventually([&] { return !has_pod(*source, "new"); }));
+  EXPECT_TRUE(eventually([&] { return up(*source); }));
+}
+
+TEST_F(MetadataSourceTest, NonsenseInAWatchIsAnErrorAndIsRecoveredFrom) {
+  const auto source = watching();
+  for (const std::string line :
+       {"{\"type\":\"ADDED\",", "[]", "{\"type\":\"DANCED\",\"object\":{}}",
+        "{\"type\":\"ADDED\",\"object\":{\"metadata\":{}}}",
+        "{\"type\":\"ERROR\",\"object\":{\"code\":500,\"message\":\"etcd is away\"}}"}) {
+    const int before = api_.requests("/api/v1/pods");
+    api_.send_to_watches(line);
+    api_.end_watches();
+    EXPECT_TRUE(eventually([&] { return api_.requests("/api/v1/pods") >= before + 2; })) << line;
+    EXPECT_TRUE(eventually([&] { return up(*source) && api_.open_watches() == 1; })) << line;
+    EXPECT_TRUE(has_pod(*source, "u1"));
+  }
+}
+
+class StatusTest : public MetadataSourceTest, public testing::WithParamInterface<int> {};
+
+TEST_P(StatusTest, KeepsTheLastGoodNamesSaysWhyAndComesBack) {
+  const auto source = watching();
+  const auto metadata = source->current()->metadata;
+  api_.fail_with(GetParam());
+  api_.end_watches();
+  ASSERT_TRUE(eventually([&] { return !up(*source); }));
+  EXPECT_NE(problem(*source).find("HTTP " + std::to_string(GetParam())), std::string::npos);
+  EXPECT_NE(problem(*source).find("as told"), std::string::npos);
+  EXPECT_EQ(*source->current()->metadata, *metadata);
+  EXPECT_TRUE(source->current()->sources.front().last_success) << "how old the names are";
+  api_.fail_with(0);
+  EXPECT_TRUE(eventually([&] { return up(*source); }));
+  bool counted = false;
+  for (const auto& [key, count] : source->current()->requests.front().requests) {
+    counted = counted || std::get<2>(key) == std::to_string(GetParam());
+  }
+  EXPECT_TRUE(counted);
+}
+INSTANTIATE_TEST_SUITE_P(EachOf, StatusTest, testing::Values(401, 403, 404, 429, 500, 503, 504));
+
+TEST_F(MetadataSourceTest, AForbiddenResourceCostsItsOwnNamesOnly) {
+  api_.answer_with("/api/v1/persistentvolumes/", 403,
+                   R"({"message":"persistentvolumes \"pv-1\" is forbidden"})");
   MetadataSource source(options());
   source.wait_first(5s);
-  ASSERT_TRUE(up(source));
-  api_.fail_with(403);
-  source.refresh_soon();
-  ASSERT_TRUE(test::eventually([&] { return !up(source); }));
-  EXPECT_NE(source.current()->source.problem.find("HTTP 403: as told"), std::string::npos);
-  EXPECT_TRUE(source.current()->metadata.pods.contains("u1"));
-  EXPECT_TRUE(source.current()->source.last_success);
-  api_.fail_with(0);
-  source.refresh_soon();
-  EXPECT_TRUE(test::eventually([&] { return up(source); }));
+  ASSERT_TRUE(eventually([&] { return has_pod(source, "u1"); }));
+  EXPECT_TRUE(source.current()->metadata->claims.contains({"shop", "data"}));
+  EXPECT_FALSE(up(source));
+  EXPECT_NE(problem(source).find("\"pv-1\" is forbidden (needs \"get\" on persistentvolumes)"),
+            std::string::npos)
+      << problem(source);
+  EXPECT_TRUE(source.current()->pods_up) << "new pods are still heard of";
+  std::this_thread::sleep_for(1s);
+  EXPECT_EQ(api_.requests("/api/v1/persistentvolumes/"), 1) << "no use in asking again and again";
+}
+
+TEST_F(MetadataSourceTest, WaitsAsLongAsTheServerAsks) {
+  api_.answer_with("/api/v1/pods", 429, R"({"message":"slow down"})", "2");
+  MetadataSource source(options());
+  source.wait_first(5s);
+  std::this_thread::sleep_for(1500ms);
+  EXPECT_EQ(api_.requests("/api/v1/pods"), 1);
+  api_.serve("/api/v1/pods");
+  EXPECT_TRUE(eventually([&] { return up(source); }));
+}
+
+TEST_F(MetadataSourceTest, A504SaysInItsBodyHowLongToWait) {
+  api_.answer_with("/api/v1/pods", 504,
+                   R"({"message":"Too large resource version","details":{"retryAfterSeconds":2}})");
+  MetadataSource source(options());
+  source.wait_first(5s);
+  std::this_thread::sleep_for(1500ms);
+  EXPECT_EQ(api_.requests("/api/v1/pods"), 1);
+  api_.serve("/api/v1/pods");
+  EXPECT_TRUE(eventually([&] { return up(source); }));
+}
+
+TEST_F(MetadataSourceTest, BacksOffFromAServerThatFails) {
+  api_.fail_with(503);
+  MetadataOptions slow = options();
+  slow.pods.backoff_unit = Seconds(0.2);
+  MetadataSource source(slow);
+  std::this_thread::sleep_for(4s);
+  // 0.2 + 0.4 + 0.8 + 1.6 s, give or take a fifth.
+  EXPECT_GE(api_.requests(), 4);
+  EXPECT_LE(api_.requests(), 6);
+}
+
+TEST_F(MetadataSourceTest, AClaimThatIsGoneLeavesAndOneThatChangesIsSeen) {
+  const auto source = watching();
+  put_claim(api_, {"shop", "data", "pv-1", "2Gi"});
+  EXPECT_TRUE(eventually([&] {
+    return source->current()->metadata->claims.at({"shop", "data"}).claim.requested_bytes ==
+           2U << 30U;
+  }));
+  api_.remove("/api/v1/namespaces/shop/persistentvolumeclaims/data");
+  EXPECT_TRUE(eventually([&] { return source->current()->metadata->claims.empty(); }));
+  EXPECT_TRUE(up(*source)) << "a 404 is an answer: " << problem(*source);
+}
+
+TEST_F(MetadataSourceTest, AnnotationsForVolumeterAreKeptAndNoOthers) {
+  api_.put("/api/v1/namespaces/shop",
+           R"({"metadata":{"name":"shop","annotations":{"volumeter.io/probe":"on","x":"y"}}})");
+  const auto source = watching();
+  ASSERT_TRUE(eventually([&] { return !source->current()->metadata->namespaces.empty(); }));
+  EXPECT_EQ(source->current()->metadata->namespaces.at("shop").annotations,
+            (Annotations{{"volumeter.io/probe", "on"}}));
 }
 
 TEST_F(MetadataSourceTest, SendsTheTokenAndReadsItAgainWhenRotated) {
@@ -71,44 +252,71 @@ TEST_F(MetadataSourceTest, SendsTheTokenAndReadsItAgainWhenRotated) {
   api_.require_token("first");
   MetadataOptions with_token = options();
   with_token.api.token_file = path;
-  MetadataSource source(with_token);
-  source.wait_first(5s);
-  EXPECT_TRUE(up(source));
+  const auto source = watching(with_token);
   api_.require_token("second");
+  api_.end_watches();
+  EXPECT_TRUE(eventually([&] { return !up(*source); }));
+  EXPECT_NE(problem(*source).find("is the token valid?"), std::string::npos);
   std::ofstream(path) << "second\n";
-  source.refresh_soon();
-  const int before = api_.requests();
-  EXPECT_TRUE(test::eventually([&] { return api_.requests() > before && up(source); }));
+  EXPECT_TRUE(eventually([&] { return up(*source); }));
   std::remove(path.c_str());
 }
 
-TEST_F(MetadataSourceTest, AMissingTokenFileIsNamed) {
+TEST_F(MetadataSourceTest, AMissingTokenFileIsNamedAndNothingIsSent) {
   MetadataOptions with_token = options();
   with_token.api.token_file = "/nonexistent/token";
   MetadataSource source(with_token);
   source.wait_first(5s);
   ASSERT_FALSE(up(source));
-  EXPECT_NE(source.current()->source.problem.find("/nonexistent/token"), std::string::npos);
+  EXPECT_NE(problem(source).find("/nonexistent/token"), std::string::npos);
+  EXPECT_EQ(api_.requests(), 0);
 }
 
-TEST_F(MetadataSourceTest, AnAnswerOverTheLimitIsRefused) {
+TEST_F(MetadataSourceTest, HugeAnswersAndEventsAreRefused) {
   MetadataOptions limited = options();
   limited.api.response_limit = 10;
   MetadataSource source(limited);
   source.wait_first(5s);
   ASSERT_FALSE(up(source));
-  EXPECT_NE(source.current()->source.problem.find("longer than the allowed 10 bytes"),
-            std::string::npos);
+  EXPECT_NE(problem(source).find("longer than the allowed 10 bytes"), std::string::npos);
+
+  MetadataOptions short_lines = options();
+  short_lines.api.line_limit = 1000;
+  const auto watcher = watching(short_lines);
+  api_.send_to_watches(std::string(5000, 'x'));
+  EXPECT_TRUE(eventually([&] {
+    return problem(*watcher).find("longer than the allowed 1000 bytes") != std::string::npos;
+  }));
+  EXPECT_TRUE(eventually([&] { return up(*watcher); }));
 }
 
-TEST_F(MetadataSourceTest, ADepartedClaimLeaves) {
+TEST_F(MetadataSourceTest, ATruncatedAnswerIsNoAnswer) {
+  api_.cut(true);
   MetadataSource source(options());
   source.wait_first(5s);
-  ASSERT_TRUE(up(source));
-  api_.put("/api/v1/pods", test::pod_list_json(""));
-  source.refresh_soon();
-  EXPECT_TRUE(test::eventually([&] { return source.current()->metadata.claims.empty(); }));
-  EXPECT_TRUE(source.current()->metadata.persistent_volumes.empty());
+  ASSERT_FALSE(up(source));
+  EXPECT_TRUE(source.current()->metadata->pods.empty());
+  api_.cut(false);
+  EXPECT_TRUE(eventually([&] { return up(source) && has_pod(source, "u1"); }));
+}
+
+TEST_F(MetadataSourceTest, LongAnswersComeCompressed) {
+  for (int i = 0; i < 500; ++i) {
+    const std::string uid = "uid-" + std::to_string(i);
+    api_.set_pod(uid, pod_json("shop", "pod", uid, R"({"name":"tmp","emptyDir":{}})"));
+  }
+  const auto source = watching();
+  EXPECT_EQ(source->current()->metadata->pods.size(), 501U);
+  EXPECT_LT(source->current()->requests.front().received_bytes, 20000U) << "of about 80,000";
+}
+
+TEST_F(MetadataSourceTest, EndsWithoutWaitingForTheServer) {
+  api_.delay(1h);
+  {
+    MetadataSource source(options());
+    ASSERT_TRUE(eventually([&] { return api_.requests() == 1; }));
+  }
+  api_.delay(0ms);
 }
 
 }  // namespace

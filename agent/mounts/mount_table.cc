@@ -2,7 +2,6 @@
 
 #include <fcntl.h>
 #include <libmount.h>
-#include <poll.h>
 #include <sys/sysmacros.h>
 
 #include <cstdio>
@@ -37,7 +36,10 @@ MountEntry to_entry(libmnt_fs* fs) {
   entry.fstype = or_empty(mnt_fs_get_fstype(fs));
   entry.source = or_empty(mnt_fs_get_source(fs));
   entry.mount_read_only = has_option(mnt_fs_get_vfs_options(fs), "ro");
-  entry.super_read_only = has_option(mnt_fs_get_fs_options(fs), "ro");
+  // After an error ext4 leaves "rw" and says so beside it since Linux 6.15 (fs/ext4/super.c).
+  const char* super_options = mnt_fs_get_fs_options(fs);
+  entry.super_read_only =
+      has_option(super_options, "ro") || has_option(super_options, "emergency_ro");
   if (entry.fstype == "overlay") {
     entry.upper_dir = option_value(mnt_fs_get_fs_options(fs), "upperdir");
   }
@@ -55,12 +57,11 @@ Result<std::string> read_mountinfo(const HostPaths& host) {
   return read_file(host.procfs + "/1/mountinfo", kMountinfoLimit);
 }
 
-MountWatch::MountWatch(const HostPaths& host)
-    : fd_(::open((host.procfs + "/1/mountinfo").c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-
-bool MountWatch::changed() {
-  pollfd poll{fd_.get(), POLLPRI, 0};
-  return !fd_ || ::poll(&poll, 1, 0) != 0;
+Result<UniqueFd> open_mount_events(const HostPaths& host) {
+  const std::string path = host.procfs + "/1/mountinfo";
+  UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+  if (!fd) return Error::from_errno("open " + path, errno);
+  return fd;
 }
 
 ParsedMounts parse_mountinfo(const std::string& text) {

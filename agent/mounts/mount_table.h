@@ -19,18 +19,10 @@ using MountTable = std::vector<MountEntry>;
 // mounts only. Needs CAP_DAC_READ_SEARCH or root with hostPID.
 Result<std::string> read_mountinfo(const HostPaths& host);
 
-// Says whether the mount table may have changed, without reading it: the kernel raises POLLPRI on
-// an open mountinfo at each mount and unmount (fs/proc_namespace.c, mounts_poll). A filesystem that
-// the kernel itself turns read-only after an error isn't announced. One thread.
-class MountWatch {
- public:
-  explicit MountWatch(const HostPaths& host);
-  // True when it has changed since the last call, or that can't be told. One system call.
-  bool changed();
-
- private:
-  UniqueFd fd_;
-};
+// The same file, open: EPOLLPRI is raised on it at each mount, unmount and remount
+// (fs/proc_namespace.c, mounts_poll), and whoever waits for it has then consumed it. A filesystem
+// that the kernel itself turns read-only after an error isn't announced.
+Result<UniqueFd> open_mount_events(const HostPaths& host);
 
 // Lines that libmount can't parse are left out and counted.
 struct ParsedMounts {

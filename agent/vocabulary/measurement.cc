@@ -1,5 +1,6 @@
 #include "volumeter/measurement.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "volumeter/snapshot.h"
@@ -26,10 +27,25 @@ VolumeMetric::VolumeMetric(const std::string& suffix, const std::string& help, M
       pod{"volumeter_pod_volume_" + suffix, help + " For a volume without a known claim.", type,
           concat({"namespace", "pod", "volume", "type"}, extra)} {}
 
-void MeasurementSet::add(const MetricDesc& desc, Labels labels, double value) {
+void Histogram::observe(double value) {
+  const auto bucket = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
+  ++counts_[static_cast<std::size_t>(bucket)];
+  sum_ += value;
+}
+
+Family& MeasurementSet::family(const MetricDesc& desc) {
   const auto [it, fresh] = index_.try_emplace(&desc, families_.size());
   if (fresh) families_.push_back({&desc, {}});
-  families_[it->second].series.push_back({std::move(labels), value});
+  return families_[it->second];
+}
+
+void MeasurementSet::add(const MetricDesc& desc, Labels labels, double value) {
+  family(desc).series.push_back({std::move(labels), value, nullptr});
+}
+
+void MeasurementSet::add(const MetricDesc& desc, Labels labels,
+                         std::shared_ptr<const Histogram> histogram) {
+  family(desc).series.push_back({std::move(labels), 0, std::move(histogram)});
 }
 
 void MeasurementSet::add(const MetricDesc& desc, std::vector<std::string> labels, double value) {

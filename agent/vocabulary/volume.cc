@@ -1,5 +1,7 @@
 #include "volumeter/volume.h"
 
+#include "volumeter/inventory.h"
+
 namespace volumeter {
 
 std::string_view to_string(VolumeKind kind) {
@@ -47,6 +49,27 @@ bool is_api_object(VolumeKind kind) {
 
 std::string_view to_string(VolumeMode mode) {
   return mode == VolumeMode::kBlock ? "Block" : "Filesystem";
+}
+
+const std::string* find_annotation(const Inventory& inventory, const Volume& volume,
+                                   const std::string& name) {
+  const std::string key = std::string(kAnnotationPrefix) + name;
+  const auto in = [&](const Annotations& annotations) -> const std::string* {
+    const auto it = annotations.find(key);
+    return it == annotations.end() ? nullptr : &it->second;
+  };
+  const auto among = [&](const std::map<std::string, Annotations>& all,
+                         const std::string& owner) -> const std::string* {
+    const auto it = all.find(owner);
+    return it == all.end() ? nullptr : in(it->second);
+  };
+  const Pod& pod = inventory.pods[volume.pod];
+  if (volume.claim) {
+    if (const auto* value = in(inventory.claims[*volume.claim].annotations)) return value;
+  }
+  if (const auto* value = in(pod.annotations)) return value;
+  if (const auto* value = among(inventory.namespace_annotations, pod.namespace_)) return value;
+  return among(inventory.storage_class_annotations, volume.storage_class);
 }
 
 }  // namespace volumeter

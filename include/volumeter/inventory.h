@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -48,6 +49,9 @@ struct Subject {
 };
 
 struct Inventory {
+  // By namespace and by StorageClass: their annotations, where they have any for volumeter.
+  std::map<std::string, Annotations> namespace_annotations;
+  std::map<std::string, Annotations> storage_class_annotations;
   std::vector<Pod> pods;
   std::vector<Claim> claims;
   std::vector<Volume> volumes;
@@ -55,6 +59,11 @@ struct Inventory {
   std::vector<Target> targets;
   std::vector<Subject> subjects;
 };
+
+// What `volume` was annotated with under kAnnotationPrefix + `name`: by its claim, else its pod,
+// else its namespace, else its StorageClass. Null when none says anything.
+const std::string* find_annotation(const Inventory& inventory, const Volume& volume,
+                                   const std::string& name);
 
 // The target whose answers say whether `volume` responds: its own, else its filesystem's.
 inline std::optional<std::size_t> answering_target(const Inventory& inventory,

@@ -1,6 +1,9 @@
 // The vocabulary of numbers: what a metric is, and the values of one moment.
 #pragma once
 
+#include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -9,7 +12,7 @@
 
 namespace volumeter {
 
-enum class MetricType { kGauge, kCounter };
+enum class MetricType { kGauge, kCounter, kHistogram };
 
 // Declared as a constant beside the code that measures it. `help` is one line without
 // backslashes: the serializer doesn't escape it.
@@ -33,12 +36,39 @@ struct VolumeMetric {
   MetricDesc pod;
 };
 
+// Observations counted in buckets. Not thread-safe.
+class Histogram {
+ public:
+  // Upper bounds, ascending, without +Inf. They must outlive the histogram: a constant.
+  explicit Histogram(std::span<const double> bounds)
+      : bounds_(bounds), counts_(bounds.size() + 1) {}
+
+  void observe(double value);
+
+  [[nodiscard]] std::span<const double> bounds() const { return bounds_; }
+  // Per bucket, not cumulative; the last is above every bound.
+  [[nodiscard]] const std::vector<std::uint64_t>& counts() const { return counts_; }
+  [[nodiscard]] double sum() const { return sum_; }
+
+  bool operator==(const Histogram& other) const {
+    return sum_ == other.sum_ && counts_ == other.counts_;
+  }
+
+ private:
+  std::span<const double> bounds_;
+  std::vector<std::uint64_t> counts_;
+  double sum_ = 0;
+};
+
 struct Series {
   Labels labels;
-  double value = 0;
+  double value = 0;                            // of a gauge or counter
+  std::shared_ptr<const Histogram> histogram;  // of a histogram; else null
 
   bool operator==(const Series& other) const {
-    return value == other.value && (labels == other.labels || *labels == *other.labels);
+    return value == other.value && (labels == other.labels || *labels == *other.labels) &&
+           (histogram == other.histogram ||
+            (histogram != nullptr && other.histogram != nullptr && *histogram == *other.histogram));
   }
 };
 
@@ -54,6 +84,7 @@ class MeasurementSet {
  public:
   void add(const MetricDesc& desc, Labels labels, double value);
   void add(const MetricDesc& desc, std::vector<std::string> labels, double value);
+  void add(const MetricDesc& desc, Labels labels, std::shared_ptr<const Histogram> histogram);
   // A subject's series; `extra` label values follow the subject's own.
   void add(const VolumeMetric& metric, const Subject& subject, double value);
   void add(const VolumeMetric& metric, const Subject& subject,
@@ -62,6 +93,8 @@ class MeasurementSet {
   [[nodiscard]] const std::vector<Family>& families() const { return families_; }
 
  private:
+  Family& family(const MetricDesc& desc);
+
   std::vector<Family> families_;
   std::unordered_map<const MetricDesc*, std::size_t> index_;
 };

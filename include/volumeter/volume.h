@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,16 +42,21 @@ bool is_api_object(VolumeKind kind);
 enum class VolumeMode { kFilesystem, kBlock };
 std::string_view to_string(VolumeMode mode);
 
+// Kubernetes annotations that are meant for volumeter; the others are nobody's business here.
+inline constexpr std::string_view kAnnotationPrefix = "volumeter.io/";
+using Annotations = std::map<std::string, std::string>;
+
 struct Pod {
   std::string uid;
   std::string namespace_;  // empty when no source of names knows this pod
   std::string name;        // likewise
   std::string node;
-  std::string owner_kind;  // "StatefulSet", "ReplicaSet", ... or empty
+  std::string owner_kind;  // "StatefulSet", "Deployment", "Job", "DaemonSet", ... or empty
   std::string owner_name;
   std::optional<int> ordinal;  // of a StatefulSet's pod
   bool deleting = false;       // has a deletionTimestamp: its volumes must not be touched
   bool known = false;          // the API server lists it; else it may be an orphaned directory
+  Annotations annotations;
 
   bool operator==(const Pod&) const = default;
 };
@@ -60,6 +66,7 @@ struct Claim {
   std::string name;
   std::optional<std::uint64_t> requested_bytes;  // spec.resources.requests.storage
   std::vector<std::string> access_modes;
+  Annotations annotations;
 
   bool operator==(const Claim&) const = default;
 };

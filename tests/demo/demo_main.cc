@@ -34,10 +34,6 @@ struct Demo {
   Node node;
   ApiServer api;
   std::vector<std::unique_ptr<StallFs>> hung;
-  std::string pods;
-
-  void add_pod(const std::string& json) { pods += (pods.empty() ? "" : ",") + json; }
-
   void claim(const std::string& name, const std::string& volume, const std::string& storage,
              const std::string& mode = "Filesystem") {
     ClaimSpec spec;
@@ -67,8 +63,9 @@ struct Demo {
       node.mount_image(node.image(members[i].fstype, members[i].size), members[i].fstype, where);
       fill(where, members[i].full);
       claim("data-orders-" + n, volume, members[i].storage);
-      add_pod(pod_json("shop", "orders-" + n, uid, claim_volume_json("data", "data-orders-" + n),
-                       "StatefulSet", "orders"));
+      api.set_pod(
+          uid, pod_json("shop", "orders-" + n, uid, claim_volume_json("data", "data-orders-" + n),
+                        "StatefulSet", "orders"));
     }
   }
 
@@ -91,13 +88,15 @@ struct Demo {
 
     hung.push_back(std::make_unique<StallFs>(node.csi_dir(uid, "pvc-demo-hung")));
     claim("archive", "pvc-demo-hung", "100Gi");
-    add_pod(pod_json(
-        "shop", "web-5d9c7-x2x7k", uid,
-        R"({"name":"cache","emptyDir":{}},{"name":"shm","emptyDir":{"medium":"Memory",)"
-        R"("sizeLimit":"16Mi"}},)" +
-            claim_volume_json("disk", "raw") + "," + claim_volume_json("reports", "reports") + "," +
-            claim_volume_json("archive", "archive"),
-        "ReplicaSet", "web-5d9c7"));
+    api.set_pod(
+        uid,
+        pod_json("shop", "web-5d9c7-x2x7k", uid,
+                 R"({"name":"cache","emptyDir":{}},{"name":"shm","emptyDir":{"medium":"Memory",)"
+                 R"("sizeLimit":"16Mi"}},)" +
+                     claim_volume_json("disk", "raw") + "," +
+                     claim_volume_json("reports", "reports") + "," +
+                     claim_volume_json("archive", "archive"),
+                 "ReplicaSet", "web-5d9c7"));
   }
 
   void build() {
@@ -105,7 +104,6 @@ struct Demo {
         "hangs");
     stateful_set();
     others();
-    api.put("/api/v1/pods", pod_list_json(pods));
   }
 };
 

@@ -2,6 +2,7 @@
 // loopback address.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -11,7 +12,8 @@ namespace volumeter::test {
 
 class ApiServer {
  public:
-  ApiServer();
+  // With `key` and `certificate` (PEM files) it speaks TLS.
+  explicit ApiServer(const std::string& key = "", const std::string& certificate = "");
   ~ApiServer();
   ApiServer(const ApiServer&) = delete;
   ApiServer& operator=(const ApiServer&) = delete;
@@ -21,13 +23,35 @@ class ApiServer {
   // The object's JSON at its path; the path is without a query.
   void put(const std::string& path, std::string json);
   void remove(const std::string& path);
+  // The node's pods, by uid: what lists answer (at /pods too, as a kubelet does), and what open
+  // watches are told of.
+  void set_pod(const std::string& uid, const std::string& json);
+  void remove_pod(const std::string& uid);
+
   // Every request gets this status and a Status object; 0 serves again.
   void fail_with(int status);
+  // Requests whose path begins so get this instead.
+  void answer_with(const std::string& path, int status, const std::string& body,
+                   const std::string& retry_after = "");
+  void serve(const std::string& path);  // again
+  // Bodies end in the middle.
+  void cut(bool on);
+  // Answers wait so long; with 0, those that wait are sent.
+  void delay(std::chrono::milliseconds pause);
   // Only requests with this bearer token are served; others get 401.
   void require_token(std::string token);
-  // The last query seen for a path, and how many requests there were.
+
+  // Watches from versions before now are too old: told by HTTP status, or inside the stream.
+  void forget_history(bool by_status);
+  void send_to_watches(const std::string& line);  // as it is
+  void end_watches();                             // as when their time is over
+  void break_watches();                           // as when a network breaks
+
+  // The last query seen for a path, how many requests there were (for paths that begin so), and
+  // how many watches are open.
   [[nodiscard]] std::string last_query(const std::string& path) const;
-  [[nodiscard]] int requests() const;
+  [[nodiscard]] int requests(const std::string& path = "") const;
+  [[nodiscard]] int open_watches() const;
 
   struct State;
 
@@ -52,6 +76,5 @@ std::string claim_volume_json(const std::string& name, const std::string& claim)
 std::string pod_json(const std::string& ns, const std::string& name, const std::string& uid,
                      const std::string& volumes, const std::string& owner_kind = "",
                      const std::string& owner_name = "", bool deleting = false);
-std::string pod_list_json(const std::string& pods);
 
 }  // namespace volumeter::test

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "kube/parse.h"
 #include "measure/usage/usage.h"
 
 namespace volumeter::test {
@@ -67,7 +68,7 @@ Metadata read_metadata() {
     return nlohmann::json::parse(read_fixture(std::string("recorded-node/") + file))["items"];
   };
   const auto pods = parse_pod_list(read_fixture("recorded-node/pods-node1.json"));
-  for (const PodMetadata& pod : pods.value()) metadata.pods[pod.pod.uid] = pod;
+  for (const PodMetadata& pod : pods.value().pods) metadata.pods[pod.pod.uid] = pod;
   for (const auto& item : items("pvc-list.json")) {
     const auto claim = parse_claim(item.dump()).value();
     metadata.claims[{claim.claim.namespace_, claim.claim.name}] = claim;

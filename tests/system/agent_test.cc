@@ -37,12 +37,11 @@ TEST_F(AgentTest, NumbersAreTheKernelsAndNamesTheApiServers) {
   make_directories(node->directory() + "/share");
   Node::bind(node->directory() + "/share", node->csi_dir("u", "pv-shared"));
   put_claim(api, {"shop", "shared", "pv-shared", "1Gi"});
-  api.put("/api/v1/pods", pod_list_json(pod_json(
-                              "shop", "db-0", "u",
-                              claim_volume_json("d", "data") + "," + claim_volume_json("r", "raw") +
-                                  "," + claim_volume_json("s", "shared") +
-                                  R"(,{"name":"tmp","emptyDir":{"sizeLimit":"5Mi"}})",
-                              "StatefulSet", "db")));
+  api.set_pod("u", pod_json("shop", "db-0", "u",
+                            claim_volume_json("d", "data") + "," + claim_volume_json("r", "raw") +
+                                "," + claim_volume_json("s", "shared") +
+                                R"(,{"name":"tmp","emptyDir":{"sizeLimit":"5Mi"}})",
+                            "StatefulSet", "db"));
   make_directories(node->volume_dir("u", "empty-dir", "tmp"));
 
   Agent agent(flags({"--kube.api-url=" + api.url(), "--kube.node-name=n1"}));
@@ -200,11 +199,7 @@ TEST_F(AgentTest, ADeletedPodsVolumeIsLeftAlone) {
   ApiServer api;
   StallFs stall(node->csi_dir("u", "pv-1"));  // counts who touches it
   put_claim(api, {"shop", "data", "pv-1", "64Mi"});
-  const auto pod = [&](bool deleting) {
-    return pod_list_json(
-        pod_json("shop", "web", "u", claim_volume_json("d", "data"), "", "", deleting));
-  };
-  api.put("/api/v1/pods", pod(true));
+  api.set_pod("u", pod_json("shop", "web", "u", claim_volume_json("d", "data"), "", "", true));
   Agent agent(
       flags({"--interval=200ms", "--worker.deadline=150ms", "--kube.api-url=" + api.url()}));
   ASSERT_TRUE(agent.ready());
@@ -221,8 +216,7 @@ TEST_F(AgentTest, NamesFallBackToTheLogsAndComeBack) {
   tmpfs_volume("u", "pv-1");
   make_directories("/var/log/pods/shop_web_u");
   put_claim(api, {"shop", "data", "pv-1", "64Mi"});
-  api.put("/api/v1/pods",
-          pod_list_json(pod_json("shop", "web", "u", claim_volume_json("d", "data"))));
+  api.set_pod("u", pod_json("shop", "web", "u", claim_volume_json("d", "data")));
   api.fail_with(500);
   Agent agent(
       flags({"--interval=500ms", "--worker.deadline=300ms", "--kube.api-url=" + api.url()}));
@@ -240,7 +234,6 @@ TEST_F(AgentTest, NamesFallBackToTheLogsAndComeBack) {
 
 TEST_F(AgentTest, ANewPodWaitsForItsNameRatherThanAppearUnderAnother) {
   ApiServer api;
-  api.put("/api/v1/pods", pod_list_json(""));
   Agent agent(
       flags({"--interval=300ms", "--worker.deadline=200ms", "--kube.api-url=" + api.url()}));
   ASSERT_TRUE(agent.ready());
@@ -248,8 +241,7 @@ TEST_F(AgentTest, ANewPodWaitsForItsNameRatherThanAppearUnderAnother) {
   put_claim(api, {"shop", "data", "pv-1", "64Mi"});
   std::this_thread::sleep_for(1500ms);
   EXPECT_FALSE(agent.metric(pod_series("mounted", "u", "pv-1")));
-  api.put("/api/v1/pods",
-          pod_list_json(pod_json("shop", "web", "u", claim_volume_json("d", "data"))));
+  api.set_pod("u", pod_json("shop", "web", "u", claim_volume_json("d", "data")));
   EXPECT_TRUE(agent.sees(claim("mounted", "data"), 1, 4s));
   EXPECT_FALSE(agent.metric(pod_series("mounted", "u", "pv-1")));
 }

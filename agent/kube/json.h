@@ -1,0 +1,33 @@
+// What the parsers of API objects share.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "volumeter/result.h"
+#include "volumeter/volume.h"
+
+namespace volumeter::kube {
+
+using Json = nlohmann::json;
+
+// A member, or null where `object` has none or isn't an object.
+const Json& at(const Json& object, const char* key);
+// A string member, or "".
+std::string text(const Json& object, const char* key);
+std::optional<std::uint64_t> quantity(const Json& value);
+
+// Parts that volumeter doesn't read (containers, managedFields, ...) are left out while parsing:
+// they are nine tenths of a pod.
+Result<Json> parse_object(std::string_view json, const char* what);
+
+// The volume source is whichever known field is present.
+VolumeKind kind_of(const Json& source);
+VolumeMode mode_of(const Json& spec);
+// Those of `metadata` that begin with kAnnotationPrefix.
+Annotations annotations_of(const Json& metadata);
+
+}  // namespace volumeter::kube

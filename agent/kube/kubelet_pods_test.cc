@@ -1,0 +1,119 @@
+// Pods from a kubelet's /pods, over TLS with certificates of our own.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "kube/metadata_source.h"
+#include "support/api_server.h"
+#include "support/process.h"
+
+namespace volumeter {
+namespace {
+
+using namespace std::chrono_literals;
+using test::ApiServer;
+using test::eventually;
+
+// A certificate that is its own CA, as a kubelet's is by default.
+class KubeletPodsTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    directory() = testing::TempDir() + "/kubelet-" + std::to_string(::getpid());
+    test::must_run({"mkdir", "-p", directory()});
+    make("node", "IP:127.0.0.1");
+    make("other", "DNS:elsewhere");
+  }
+  static void TearDownTestSuite() { test::must_run({"rm", "-r", directory()}); }
+  static std::string& directory() {
+    static std::string path;
+    return path;
+  }
+  static void make(const std::string& name, const std::string& alternative) {
+    test::must_run({"openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", "/CN=" + name,
+                    "-addext", "subjectAltName=" + alternative, "-keyout", key(name), "-out",
+                    certificate(name)});
+  }
+  static std::string key(const std::string& name) { return directory() + "/" + name + ".key"; }
+  static std::string certificate(const std::string& name) {
+    return directory() + "/" + name + ".crt";
+  }
+
+  MetadataOptions options(const ApiServer& kubelet) {
+    MetadataOptions options;
+    options.kubelet.url = kubelet.url();
+    options.kubelet.ca_file = certificate("node");
+    options.pods.refresh = Seconds(1);
+    options.pods.backoff_unit = Seconds(0.1);
+    return options;
+  }
+  static const SourceState& kubelet_state(const MetadataSource& source) {
+    return source.current()->sources.front();
+  }
+};
+
+TEST_F(KubeletPodsTest, PodsComeFromTheKubeletAndClaimsFromTheApiServer) {
+  ApiServer kubelet(key("node"), certificate("node"));
+  ApiServer api;
+  kubelet.set_pod("u1", test::pod_json("shop", "web", "u1", test::claim_volume_json("d", "data")));
+  put_claim(api, {"shop", "data", "pv-1", "1Gi"});
+  MetadataOptions both = options(kubelet);
+  both.api.url = api.url();
+  MetadataSource source(both);
+  ASSERT_TRUE(eventually([&] {
+    return source.current() != nullptr && !source.current()->metadata->persistent_volumes.empty();
+  }));
+  EXPECT_TRUE(kubelet_state(source).up) << kubelet_state(source).problem;
+  EXPECT_EQ(kubelet_state(source).source, "kubelet");
+  EXPECT_EQ(source.current()->sources.back().source, "apiserver");
+  EXPECT_EQ(api.requests("/api/v1/pods"), 0);
+  EXPECT_GE(kubelet.requests("/pods"), 1);
+
+  kubelet.set_pod("u2", test::pod_json("shop", "db", "u2", ""));
+  source.refresh_soon();
+  EXPECT_TRUE(eventually([&] { return source.current()->metadata->pods.contains("u2"); }));
+}
+
+TEST_F(KubeletPodsTest, WorksWithNoApiServerAtAll) {
+  ApiServer kubelet(key("node"), certificate("node"));
+  kubelet.set_pod("u1", test::pod_json("shop", "web", "u1", test::claim_volume_json("d", "data")));
+  MetadataSource source(options(kubelet));
+  ASSERT_TRUE(eventually([&] {
+    return source.current() != nullptr && source.current()->metadata->pods.contains("u1");
+  }));
+  EXPECT_EQ(source.current()->sources.size(), 1U);
+}
+
+TEST_F(KubeletPodsTest, ACertificateOfAnotherIsRefusedUnlessTheOperatorSaysSo) {
+  ApiServer kubelet(key("other"), certificate("other"));
+  MetadataOptions strict = options(kubelet);
+  MetadataSource refused(strict);
+  refused.wait_first(5s);
+  ASSERT_NE(refused.current(), nullptr);
+  EXPECT_FALSE(kubelet_state(refused).up);
+  EXPECT_NE(kubelet_state(refused).problem.find("certificate"), std::string::npos)
+      << kubelet_state(refused).problem;
+  EXPECT_NE(kubelet_state(refused).problem.find("--kube.kubelet-insecure-tls"), std::string::npos);
+  EXPECT_EQ(kubelet.requests(), 0);
+
+  strict.kubelet.insecure_tls = true;
+  MetadataSource accepted(strict);
+  accepted.wait_first(5s);
+  ASSERT_NE(accepted.current(), nullptr);
+  EXPECT_TRUE(kubelet_state(accepted).up) << kubelet_state(accepted).problem;
+}
+
+TEST_F(KubeletPodsTest, SaysWhichPermissionIsMissing) {
+  ApiServer kubelet(key("node"), certificate("node"));
+  kubelet.answer_with("/pods", 403,
+                      "Forbidden (user=x, verb=get, resource=nodes, "
+                      "subresource(s)=[pods proxy])");
+  MetadataSource source(options(kubelet));
+  source.wait_first(5s);
+  ASSERT_NE(source.current(), nullptr);
+  EXPECT_NE(kubelet_state(source).problem.find("nodes/pods"), std::string::npos)
+      << kubelet_state(source).problem;
+}
+
+}  // namespace
+}  // namespace volumeter
