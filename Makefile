@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 CMAKE_BUILD = cmake --build --preset
 
-.PHONY: build run test bench lint format clean deps deps-build
+.PHONY: build run test test-vm bench lint format clean deps deps-build
 
 deps-build:
 	@scripts/install-deps.sh build
@@ -21,6 +21,9 @@ run: deps-build  ## the agent on this machine's kubelet, or on a demonstration n
 
 test: deps  ## every test, under sanitizers too
 	@scripts/test.sh
+
+test-vm: deps  ## the same test binaries on Debian's stock kernel in qemu
+	@scripts/test-vm.sh
 
 bench: deps  ## ratios against the peers, in one run
 	@cmake --preset release > /dev/null

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# `make test`: every test on the plain build, again under AddressSanitizer with UBSan and under
-# ThreadSanitizer, then each parser's fuzz target for a few seconds.
+# `make test`: every test on the plain build, again as if on Linux 5.10, under AddressSanitizer with
+# UBSan, under ThreadSanitizer and on Debian's stock kernel in a virtual machine; then each parser's
+# fuzz target for a few seconds.
 #   PRESETS="dev" scripts/test.sh    only these
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -39,9 +40,14 @@ fuzz() {
 }
 
 failed=0
-for preset in ${PRESETS:-dev asan-ubsan tsan fuzz}; do
+for preset in ${PRESETS:-dev vm asan-ubsan tsan fuzz}; do
   if [ "$preset" = fuzz ]; then
     fuzz
+    continue
+  fi
+  if [ "$preset" = vm ]; then
+    echo "== test: vm"
+    scripts/test-vm.sh || failed=1
     continue
   fi
   build "$preset"

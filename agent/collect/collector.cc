@@ -31,7 +31,8 @@ Collector::Collector(EventLoop& loop, const HostPaths& host, MetadataSource& met
       measurers_(measurers),
       options_(std::move(options)),
       observer_(host, metadata, options_.all_volumes),
-      sampler_(loop, measurers, options_.sampler, [this] { publish_soon(); }) {
+      sampler_(loop, measurers, options_.sampler,
+               [this](bool now) { now ? publish_soon() : publish_patiently(); }) {
   watch_for_changes(host);
   loop_.after(0ms, [this] { tick(); });
 }
@@ -88,14 +89,17 @@ void Collector::look() {
       now + std::max<EventLoop::Duration>(kLeastBetweenLooks, (now - began) * kLookingShare);
   if (observer_.inventory() == before) return;
   sampler_.sample_new();
-  if (sampler_.idle()) return publish_soon();
-  publish_patiently();
+  sampler_.idle() ? publish_soon() : publish_patiently();
 }
 
-// A volume that hangs doesn't hold back what the others answered.
+// A volume that hangs doesn't hold back what the others answered; nor is there a snapshot for each
+// answer.
 void Collector::publish_patiently() {
+  unpublished_ = true;
+  if (std::exchange(patient_, true)) return;
   loop_.after(kPatience, [this] {
-    if (!sampler_.idle()) publish_soon();
+    patient_ = false;
+    if (unpublished_) publish_soon();
   });
 }
 
@@ -120,6 +124,7 @@ void Collector::publish_soon() {
 
 void Collector::publish() {
   publish_due_ = false;
+  unpublished_ = false;
   SnapshotInput input;
   input.inventory = observer_.inventory();
   input.described = &described_;

@@ -65,6 +65,8 @@ class Collector {
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   UniqueFd mount_events_;
   bool publish_due_ = false;
+  bool patient_ = false;
+  bool unpublished_ = false;  // answers or an inventory that no snapshot shows
   bool look_due_ = false;
   bool looking_again_ = false;
   std::chrono::steady_clock::time_point look_not_before_{};

@@ -52,7 +52,7 @@ std::string problem_of(int error) {
 }  // namespace
 
 Sampler::Sampler(EventLoop& loop, const Measurers& measurers, SamplerOptions options,
-                 std::function<void()> changed)
+                 std::function<void(bool)> changed)
     : loop_(loop),
       options_(std::move(options)),
       changed_(std::move(changed)),
@@ -137,13 +137,14 @@ void Sampler::finished(Entry& entry, const std::string& path, const JobResult& r
   entry.sampled = true;
   record(entry, result);
   back_off(entry);
-  if (before != entry.state.responsive && (before || entry.state.responsive == false)) {
+  const bool news = before != entry.state.responsive && (before || entry.state.responsive == false);
+  if (news) {
     const bool back = entry.state.responsive == true;
     log(back ? LogLevel::kInfo : LogLevel::kWarn,
         back ? "a volume responds again" : "a volume does not respond", {{"path", path}});
-    if (outstanding_ > 0) changed_();
   }
-  if (outstanding_ == 0) round_ended();
+  if (outstanding_ > 0) return changed_(news);
+  round_ended();
 }
 
 void Sampler::record(Entry& entry, const JobResult& result) {
@@ -191,7 +192,7 @@ void Sampler::back_off(Entry& entry) const {
 }
 
 void Sampler::round_ended() {
-  if (!std::exchange(in_round_, false)) return changed_();
+  if (!std::exchange(in_round_, false)) return changed_(true);
   const std::chrono::duration<double> took = Clock::now() - round_started_;
   for (std::size_t m = 0; m < rounds_.size(); ++m) {
     if (measurers_[m] == nullptr) continue;
@@ -201,7 +202,7 @@ void Sampler::round_ended() {
       if (!entry->state.problem.empty()) ++round.failed;
     }
   }
-  changed_();
+  changed_(true);
 }
 
 std::vector<const TargetState*> Sampler::states(std::size_t measurer) {

@@ -34,9 +34,10 @@ struct RoundResult {
 
 class Sampler {
  public:
-  // `changed` is called when answers have come in that a new snapshot should show.
+  // `changed` is called with each answer: true when nothing more is awaited, or a volume has
+  // stopped or begun to respond.
   Sampler(EventLoop& loop, const Measurers& measurers, SamplerOptions options,
-          std::function<void()> changed);
+          std::function<void(bool)> changed);
 
   // Follows the inventory: state of targets that left is forgotten.
   void set_inventory(std::shared_ptr<const Inventory> inventory);
@@ -80,7 +81,7 @@ class Sampler {
 
   EventLoop& loop_;
   const SamplerOptions options_;
-  std::function<void()> changed_;
+  std::function<void(bool)> changed_;
   std::vector<const SampledMeasurer*> measurers_;  // by index; null for others
   std::shared_ptr<const Inventory> inventory_;
   std::map<Key, std::shared_ptr<Entry>> entries_;

@@ -28,9 +28,9 @@ class MetadataSourceTest : public testing::Test {
     MetadataOptions options;
     options.api.url = api_.url();
     options.pods.node_name = "node 1";
-    // Time runs ten times as fast: backoff and refresh.
-    options.pods.backoff_unit = options.objects.backoff_unit = Seconds(0.1);
-    options.objects.claim_refresh = Seconds(2);
+    // Time runs fast: backoff and refresh.
+    options.pods.backoff_unit = options.objects.backoff_unit = Seconds(0.03);
+    options.objects.claim_refresh = Seconds(0.5);
     return options;
   }
   // Started, and its watch is open.
@@ -194,10 +194,10 @@ TEST_F(MetadataSourceTest, AForbiddenResourceCostsItsOwnNamesOnly) {
 }
 
 TEST_F(MetadataSourceTest, WaitsAsLongAsTheServerAsks) {
-  api_.answer_with("/api/v1/pods", 429, R"({"message":"slow down"})", "2");
+  api_.answer_with("/api/v1/pods", 429, R"({"message":"slow down"})", "1");
   MetadataSource source(options());
   source.wait_first(5s);
-  std::this_thread::sleep_for(1500ms);
+  std::this_thread::sleep_for(800ms);
   EXPECT_EQ(api_.requests("/api/v1/pods"), 1);
   api_.serve("/api/v1/pods");
   EXPECT_TRUE(eventually([&] { return up(source); }));
@@ -205,10 +205,10 @@ TEST_F(MetadataSourceTest, WaitsAsLongAsTheServerAsks) {
 
 TEST_F(MetadataSourceTest, A504SaysInItsBodyHowLongToWait) {
   api_.answer_with("/api/v1/pods", 504,
-                   R"({"message":"Too large resource version","details":{"retryAfterSeconds":2}})");
+                   R"({"message":"Too large resource version","details":{"retryAfterSeconds":1}})");
   MetadataSource source(options());
   source.wait_first(5s);
-  std::this_thread::sleep_for(1500ms);
+  std::this_thread::sleep_for(800ms);
   EXPECT_EQ(api_.requests("/api/v1/pods"), 1);
   api_.serve("/api/v1/pods");
   EXPECT_TRUE(eventually([&] { return up(source); }));
@@ -217,10 +217,10 @@ TEST_F(MetadataSourceTest, A504SaysInItsBodyHowLongToWait) {
 TEST_F(MetadataSourceTest, BacksOffFromAServerThatFails) {
   api_.fail_with(503);
   MetadataOptions slow = options();
-  slow.pods.backoff_unit = Seconds(0.2);
+  slow.pods.backoff_unit = Seconds(0.1);
   MetadataSource source(slow);
-  std::this_thread::sleep_for(4s);
-  // 0.2 + 0.4 + 0.8 + 1.6 s, give or take a fifth.
+  std::this_thread::sleep_for(2s);
+  // 0.1 + 0.2 + 0.4 + 0.8 s, give or take a fifth.
   EXPECT_GE(api_.requests(), 4);
   EXPECT_LE(api_.requests(), 6);
 }

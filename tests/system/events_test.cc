@@ -104,6 +104,14 @@ TEST_F(EventsTest, AFilesystemThatTurnsReadOnlyAfterAnErrorIsFoundAtTheNextInter
   const std::string trigger =
       "/sys/fs/ext4/" + device.substr(device.rfind('/') + 1) + "/trigger_fs_error";
   std::ofstream(trigger) << "1" << std::flush;
+  std::ifstream table("/proc/self/mountinfo");
+  for (std::string line; std::getline(table, line);) {
+    const bool silent = line.find(where) != std::string::npos &&
+                        line.find(",emergency_ro") == std::string::npos &&
+                        line.find(" ro") == std::string::npos;
+    // Between "ext4: don't set SB_RDONLY after filesystem errors" and emergency_ro of 6.15.
+    if (silent) GTEST_SKIP() << "this kernel doesn't tell in the mount table: " << line;
+  }
   EXPECT_TRUE(agent.sees(series, 1));
 }
 
