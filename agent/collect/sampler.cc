@@ -53,8 +53,7 @@ std::string problem_of(int error) {
 
 Sampler::Sampler(EventLoop& loop, const Measurers& measurers, SamplerOptions options,
                  std::function<void(bool)> changed)
-    : loop_(loop),
-      options_(std::move(options)),
+    : options_(std::move(options)),
       changed_(std::move(changed)),
       inventory_(std::make_shared<const Inventory>()),
       rounds_(measurers.size()),

@@ -79,7 +79,6 @@ class Sampler {
   void back_off(Entry& entry) const;
   void round_ended();
 
-  EventLoop& loop_;
   const SamplerOptions options_;
   std::function<void(bool)> changed_;
   std::vector<const SampledMeasurer*> measurers_;  // by index; null for others

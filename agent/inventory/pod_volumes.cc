@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
+#include <set>
 #include <utility>
 
 namespace volumeter {
@@ -51,6 +53,7 @@ class PodJoin {
     const PodMetadata* spec = known == metadata_.pods.end() ? nullptr : &known->second;
     out_.pods.push_back(pod(uid, spec));
     pod_ = out_.pods.size() - 1;
+    deduced_ = spec == nullptr ? std::nullopt : deduce_claim(*spec, dirs);
     std::vector<bool> found(spec == nullptr ? 0 : spec->volumes.size());
     for (const PodVolumeDir* dir : dirs) add_directory(*dir, spec, found);
     if (spec == nullptr || spec->phase == "Succeeded" || spec->phase == "Failed") return;
@@ -74,8 +77,41 @@ class PodJoin {
   }
 
   const ClaimMetadata* claim_of(const PodVolume& volume) const {
+    if (volume.claim_name.empty()) return nullptr;
     const auto it = metadata_.claims.find({out_.pods[pod_].namespace_, volume.claim_name});
-    return volume.claim_name.empty() || it == metadata_.claims.end() ? nullptr : &it->second;
+    if (it != metadata_.claims.end()) return &it->second;
+    return deduced_ && deduced_->claim.name == volume.claim_name ? &*deduced_ : nullptr;
+  }
+
+  // Where claims can't be read (a kubelet alone, or no permission), nobody says which
+  // PersistentVolume a claim has. But a pod's only such claim and its only directory of a
+  // PersistentVolume belong together.
+  [[nodiscard]] std::optional<ClaimMetadata> deduce_claim(
+      const PodMetadata& spec, const std::vector<const PodVolumeDir*>& dirs) const {
+    std::set<std::string> claims;
+    std::set<std::string> taken;  // directories that are accounted for
+    for (const PodVolume& volume : spec.volumes) {
+      const auto known = metadata_.claims.find({spec.pod.namespace_, volume.claim_name});
+      if (volume.claim_name.empty()) {
+        taken.insert(volume.name);
+      } else if (known == metadata_.claims.end()) {
+        claims.insert(volume.claim_name);
+      } else {
+        taken.insert(known->second.persistent_volume);
+      }
+    }
+    std::set<std::string> free;
+    for (const PodVolumeDir* dir : dirs) {
+      if (!is_plain_directory(kind_of_plugin(dir->plugin)) && !taken.contains(dir->name)) {
+        free.insert(dir->name);
+      }
+    }
+    if (claims.size() != 1 || free.size() != 1) return std::nullopt;
+    ClaimMetadata claim;
+    claim.claim.namespace_ = spec.pod.namespace_;
+    claim.claim.name = *claims.begin();
+    claim.persistent_volume = *free.begin();
+    return claim;
   }
 
   const PersistentVolumeMetadata* persistent_volume(const std::string& name) const {
@@ -181,6 +217,7 @@ class PodJoin {
   std::vector<const PodVolumeDir*>& dirs_;
   std::map<ObjectKey, std::size_t> claims_;
   std::size_t pod_ = 0;
+  std::optional<ClaimMetadata> deduced_;  // of the pod at hand
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 
 #include "collect/inventory_metrics.h"
 #include "inventory/inventory_builder.h"
+#include "kube/parse.h"
 
 namespace volumeter {
 namespace {
@@ -34,6 +35,7 @@ std::string describe(const Inventory& inventory, const Volume& volume) {
   if (volume.mount) line << " root=" << volume.mount->root << " fs=" << volume.mount->fstype;
   line << " owner=" << or_dash(pod.owner_kind) << '/' << or_dash(pod.owner_name);
   if (pod.ordinal) line << " ordinal=" << *pod.ordinal;
+  line << " at=" << or_dash(volume.path);
   return line.str();
 }
 
@@ -57,6 +59,16 @@ const Volume* find(const Inventory& inventory, const std::string& pod, const std
   return nullptr;
 }
 
+// Where the volumes that have a filesystem to themselves are measured.
+std::vector<std::string> exclusive(const Inventory& inventory) {
+  std::vector<std::string> paths;
+  for (const Volume& v : inventory.volumes) {
+    if (v.target && !v.shares_filesystem) paths.push_back(v.path);
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
 class RecordedNodeTest : public testing::Test {
  protected:
   test::RecordedNode node_;
@@ -78,15 +90,26 @@ TEST_F(RecordedNodeTest, WithoutApiServerNamesAreFewerAndNumbersTheSame) {
   const Volume* volume = find(*poor, "local-ext4", "pv-local-ext4");
   ASSERT_NE(volume, nullptr);
   EXPECT_EQ(poor->pods[volume->pod].namespace_, "demo");
-  // What a volume has to itself is measured all the same.
-  const auto exclusive = [](const Inventory& inventory) {
-    std::vector<std::string> paths;
-    for (const Volume& v : inventory.volumes) {
-      if (v.target && !v.shares_filesystem) paths.push_back(v.path);
-    }
-    std::sort(paths.begin(), paths.end());
-    return paths;
-  };
+  EXPECT_EQ(exclusive(*full), exclusive(*poor)) << "what is measured is the same";
+}
+
+// Pods from the kubelet, and no API server: claims have names where a pod has one, but nobody says
+// how much was asked for.
+TEST_F(RecordedNodeTest, WithTheKubeletAloneMostClaimsStillHaveTheirNames) {
+  const auto full = build_inventory(input_);
+  input_.metadata = {};
+  const PodList pods = parse_pod_list(test::read_fixture("kubelet/pods.json")).value();
+  for (const PodMetadata& pod : pods.pods) input_.metadata.pods[pod.pod.uid] = pod;
+  const auto poor = build_inventory(input_);
+  EXPECT_EQ(test::diff_golden("recorded-node/inventory-kubelet-only.golden.txt", describe(*poor)),
+            "");
+  const Volume* volume = find(*poor, "local-ext4", "data");
+  ASSERT_TRUE(volume != nullptr && volume->claim);
+  EXPECT_EQ(poor->claims[*volume->claim].name, "local-ext4");
+  EXPECT_FALSE(poor->claims[*volume->claim].requested_bytes);
+  const Volume* one_of_two = find(*poor, "pg-0", "pvc-b044b222-a63f-42f1-85b6-bb034424f4c8");
+  ASSERT_NE(one_of_two, nullptr) << "of two claims and two directories nobody knows which is which";
+  EXPECT_FALSE(one_of_two->claim);
   EXPECT_EQ(exclusive(*full), exclusive(*poor));
 }
 
@@ -94,6 +117,8 @@ TEST_F(RecordedNodeTest, WithNoNamesAtAllPodsAreToldApartByUid) {
   input_.metadata = {};
   input_.pod_logs.clear();
   const auto inventory = build_inventory(input_);
+  EXPECT_EQ(test::diff_golden("recorded-node/inventory-no-names.golden.txt", describe(*inventory)),
+            "");
   std::vector<std::vector<std::string>> labels;
   for (const Subject& subject : inventory->subjects) labels.push_back(*subject.labels);
   std::sort(labels.begin(), labels.end());

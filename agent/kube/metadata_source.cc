@@ -63,6 +63,7 @@ struct MetadataSource::Thread {
 
  private:
   void want();
+  [[nodiscard]] bool claims_settled(const PodMetadata& pod) const;
   void merge();
   [[nodiscard]] SourceState api_source();
 };
@@ -80,6 +81,12 @@ void MetadataSource::Thread::want() {
   objects.want(claims, namespaces);
 }
 
+bool MetadataSource::Thread::claims_settled(const PodMetadata& pod) const {
+  return std::all_of(pod.volumes.begin(), pod.volumes.end(), [&](const PodVolume& volume) {
+    return volume.claim_name.empty() || objects.settled({pod.pod.namespace_, volume.claim_name});
+  });
+}
+
 // A pod appears once each of its claims has been asked for: until then it would show under another
 // name.
 void MetadataSource::Thread::merge() {
@@ -87,12 +94,7 @@ void MetadataSource::Thread::merge() {
   objects.fill(*fresh);
   pods_wait = false;
   for (const auto& [uid, pod] : pods.pods()) {
-    const bool settled =
-        !has_api() || metadata->pods.contains(uid) ||
-        std::all_of(pod.volumes.begin(), pod.volumes.end(), [&](const PodVolume& volume) {
-          return volume.claim_name.empty() ||
-                 objects.settled({pod.pod.namespace_, volume.claim_name});
-        });
+    const bool settled = !has_api() || metadata->pods.contains(uid) || claims_settled(pod);
     if (settled) fresh->pods.emplace(uid, pod);
     pods_wait = pods_wait || !settled;
   }

@@ -2,8 +2,28 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
-#include "kube/metadata.h"
+#include "kube/parse.h"
+
+namespace {
+
+// A stream, line by line, as PodSource reads it.
+void watch(std::string_view stream) {
+  while (!stream.empty()) {
+    const auto end = stream.find('\n');
+    const auto event = volumeter::parse_pod_event(stream.substr(0, end));
+    using Type = volumeter::PodEvent::Type;
+    if (event && (event->type == Type::kChanged || event->type == Type::kDeleted) &&
+        event->pod.pod.uid.empty()) {
+      __builtin_trap();
+    }
+    if (end == std::string_view::npos) return;
+    stream.remove_prefix(end + 1);
+  }
+}
+
+}  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
@@ -12,7 +32,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   switch (data[0]) {
     case 'p':
       if (auto pods = parse_pod_list(text)) {
-        for (const auto& pod : *pods) {
+        for (const auto& pod : pods->pods) {
           if (pod.pod.uid.empty()) __builtin_trap();
         }
       }
@@ -22,6 +42,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 'v':
       if (auto pv = parse_persistent_volume(text); pv && pv->name.empty()) __builtin_trap();
+      break;
+    case 'w':
+      watch(text);
+      break;
+    case 'n':
+      if (auto space = parse_namespace(text); space && space->name.empty()) __builtin_trap();
       break;
     case 's':
       (void)parse_storage_class(text).ok();
