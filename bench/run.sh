@@ -9,3 +9,6 @@ echo "$(nproc) cores, Linux $(uname -r), $(date -u +%F), revision $(git rev-pars
 for what in scrape footprint clients; do
   build/release/bench/bench_agent "$what"
 done
+for what in events churn requests; do
+  build/release/bench/bench_inventory "$what"
+done

@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -47,7 +48,7 @@ class Collector {
  private:
   void tick();
   void watch_for_changes(const HostPaths& host);
-  void look_soon();
+  void look_in(EventLoop::Duration delay);
   void look();
   void observe();
   void publish();
@@ -67,8 +68,8 @@ class Collector {
   bool publish_due_ = false;
   bool patient_ = false;
   bool unpublished_ = false;  // answers or an inventory that no snapshot shows
-  bool look_due_ = false;
-  bool looking_again_ = false;
+  std::optional<EventLoop::TimerId> look_timer_;
+  std::chrono::steady_clock::time_point look_at_{};  // of the timer
   std::chrono::steady_clock::time_point look_not_before_{};
   std::atomic<bool> ready_{false};
   mutable std::mutex mutex_;

@@ -98,6 +98,7 @@ struct Watch {
   std::size_t next_raw;
   int generation;
   std::string pending;
+  std::chrono::steady_clock::time_point until;
 
   ssize_t read(char* out, std::size_t room) {
     std::unique_lock lock(state.mutex);
@@ -120,17 +121,31 @@ struct Watch {
         return state.watches_break ? MHD_CONTENT_READER_END_WITH_ERROR
                                    : MHD_CONTENT_READER_END_OF_STREAM;
       }
-      state.news.wait(lock);
+      if (state.news.wait_until(lock, until) == std::cv_status::timeout &&
+          std::chrono::steady_clock::now() >= until) {
+        return MHD_CONTENT_READER_END_OF_STREAM;
+      }
     }
   }
 };
+
+std::chrono::seconds watch_time(MHD_Connection* connection) {
+  const char* given =
+      MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "timeoutSeconds");
+  return std::chrono::seconds(given == nullptr ? 1800 : std::atoi(given));
+}
 
 MHD_Response* watch_response(ApiServer::State& state, MHD_Connection* connection) {
   const char* version =
       MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "resourceVersion");
   const std::lock_guard lock(state.mutex);
   const std::size_t from = version == nullptr ? 1 : std::strtoul(version, nullptr, 10);
-  auto* watch = new Watch{state, from - 1, state.raw.size(), state.watch_generation, ""};
+  auto* watch = new Watch{state,
+                          from - 1,
+                          state.raw.size(),
+                          state.watch_generation,
+                          "",
+                          std::chrono::steady_clock::now() + watch_time(connection)};
   if (from <= state.oldest) {
     watch->pending = R"({"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired",)"
                      R"("message":"too old resource version"}})"
