@@ -115,7 +115,7 @@ void Collector::observe() {
     sampler_.set_inventory(observer_.inventory());
     described_ = describe_inventory(measurers_, *observer_.inventory(), options_.sampler.disabled);
   }
-  if (observer_.waiting_for_names()) look_in(1s);
+  if (observer_.unsettled()) look_in(1s);
 }
 
 // Answers of one round come in together: one snapshot shows them all.

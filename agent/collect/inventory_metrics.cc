@@ -45,18 +45,22 @@ const MetricDesc kFsMeasured = {"volumeter_filesystem_last_measured_timestamp_se
                                 {"device", "mountpoint", "fstype"}};
 
 // The subject's volumes whose state counts: an orphaned directory, or a pod on its way out, must
-// not make the claim that a living pod uses look unmounted.
+// not make the claim that a living pod uses look unmounted. Empty when all are on their way out.
 std::vector<std::size_t> living(const Inventory& inventory, const Subject& subject) {
-  std::vector<std::size_t> alive;
+  std::vector<std::size_t> known;
+  std::vector<std::size_t> staying;
   for (const std::size_t i : subject.volumes) {
     const Pod& pod = inventory.pods[inventory.volumes[i].pod];
-    if (pod.known && !pod.deleting) alive.push_back(i);
+    if (pod.leaving()) continue;
+    staying.push_back(i);
+    if (pod.known) known.push_back(i);
   }
-  return alive.empty() ? subject.volumes : alive;
+  return known.empty() ? staying : known;
 }
 
 void add_info(const Inventory& inventory, const Subject& subject, MeasurementSet& out) {
-  const Volume& volume = inventory.volumes[living(inventory, subject).front()];
+  const std::vector<std::size_t> alive = living(inventory, subject);
+  const Volume& volume = inventory.volumes[alive.empty() ? subject.volumes.front() : alive.front()];
   out.add(kInfo, subject,
           {printable(volume.persistent_volume), printable(volume.storage_class),
            printable(volume.csi_driver), printable(volume.volume_handle),
@@ -92,7 +96,8 @@ void add_mount_state(const Inventory& inventory, const Subject& subject, Measure
   bool any_mount = false;
   bool mount_read_only = false;
   bool super_read_only = false;
-  const std::vector<std::size_t> volumes = living(inventory, subject);
+  const std::vector<std::size_t> alive = living(inventory, subject);
+  const std::vector<std::size_t>& volumes = alive.empty() ? subject.volumes : alive;
   for (const std::size_t i : volumes) {
     const Volume& volume = inventory.volumes[i];
     mounted = mounted && volume.mounted;
@@ -101,7 +106,8 @@ void add_mount_state(const Inventory& inventory, const Subject& subject, Measure
     mount_read_only = mount_read_only || volume.mount->mount_read_only;
     super_read_only = super_read_only || volume.mount->super_read_only;
   }
-  if (inventory.volumes[volumes.front()].mount_expected) {
+  // Being unmounted is what becomes of those that leave.
+  if (!alive.empty() && inventory.volumes[volumes.front()].mount_expected) {
     out.add(kMounted, subject, mounted ? 1 : 0);
   }
   if (!any_mount) return;

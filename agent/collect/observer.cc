@@ -132,7 +132,9 @@ bool Observer::observe() {
   // Volumes come and go with mounts, pods with entries of pods/. The rest (an emptyDir added to a
   // pod that is there, a vanished log directory) can wait for the next full scan.
   const auto now = steady_clock::now();
-  if (changed || !kubelet_source_.up || now - scanned_ >= kFullScan ||
+  // A volume's directory is made before its mount and removed after it, which nothing announces.
+  const bool just_changed = std::exchange(mounts_changed_, changed);
+  if (changed || just_changed || !kubelet_source_.up || now - scanned_ >= kFullScan ||
       scanner_.pods_changed(host_, tree_.root)) {
     scanned_ = now;
     changed = read_kubelet() || changed;

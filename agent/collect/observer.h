@@ -29,8 +29,10 @@ class Observer {
   [[nodiscard]] std::vector<SourceState> sources() const;
   [[nodiscard]] std::vector<RequestStats> requests() const;
 
-  // Pods are held back because their names are still on the way: observe again soon.
+  // Pods are held back because their names are still on the way.
   [[nodiscard]] bool waiting_for_names() const { return !unnamed_since_.empty() && withheld_; }
+  // Observe again soon: names are on the way, or a directory may be about to follow its mount.
+  [[nodiscard]] bool unsettled() const { return waiting_for_names() || mounts_changed_; }
 
  private:
   void note(SourceState& source, const Status& status);
@@ -56,6 +58,7 @@ class Observer {
   std::map<std::string, std::chrono::steady_clock::time_point> unnamed_since_;  // by pod uid
   std::set<std::string> shown_;  // pods that have been published, under whatever name
   bool withheld_ = false;
+  bool mounts_changed_ = false;  // in the last observe()
 };
 
 }  // namespace volumeter

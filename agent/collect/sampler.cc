@@ -134,6 +134,7 @@ void Sampler::finished(Entry& entry, const std::string& path, const JobResult& r
   const auto before = entry.state.responsive;
   entry.under_way = false;
   entry.sampled = true;
+  entry.tried = Clock::now();
   record(entry, result);
   back_off(entry);
   const bool news = before != entry.state.responsive && (before || entry.state.responsive == false);
@@ -211,6 +212,11 @@ std::vector<const TargetState*> Sampler::states(std::size_t measurer) {
   for (const auto& entry : current_[measurer]) {
     if (entry->state.answer && now - entry->answered > options_.stale_after) {
       entry->state.answer.reset();
+    }
+    // One that is left alone (its pod is being deleted) may have changed its mind since.
+    if (entry->sampled && !entry->under_way && now - entry->tried > options_.stale_after) {
+      entry->state.responsive.reset();
+      entry->state.problem.clear();
     }
     out.push_back(entry->sampled ? &entry->state : nullptr);
   }

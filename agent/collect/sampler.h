@@ -64,6 +64,7 @@ class Sampler {
     TargetState state;
     DeviceNumber device;
     Clock::time_point answered{};
+    Clock::time_point tried{};
     Clock::time_point not_before{};
     Clock::time_point tried_again{};
     int timeouts = 0;  // in a row

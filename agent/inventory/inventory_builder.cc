@@ -44,7 +44,7 @@ class Placement {
         own == nullptr || mount->root != "/" || node_devices_.contains(mount->device) ||
         is_network_filesystem(mount->fstype) ||
         (volume.kind == VolumeKind::kHostPath && is_pseudo_filesystem(mount->fstype));
-    const bool hold = out_.pods[volume.pod].deleting;
+    const bool hold = out_.pods[volume.pod].leaving();
     // A hostPath's mount belongs to the node: only its filesystem is measured.
     if (own != nullptr && (volume.kind != VolumeKind::kHostPath || !volume.shares_filesystem)) {
       volume.target = target(*mount, hold);

@@ -86,6 +86,25 @@ TEST_F(BuilderTest, HostileNamesGiveValidAndDistinctLabels) {
   EXPECT_TRUE(labels.contains({"", "u1", "a\\x0ab", "emptyDir"}));
 }
 
+TEST_F(BuilderTest, AVolumeOfAPersistentVolumesNameIsNotTakenForIt) {
+  dir("u1", "local-volume", "cache");
+  dir("u1", "empty-dir", "cache");
+  PodMetadata pod;
+  pod.pod.uid = "u1";
+  pod.pod.namespace_ = "ns";
+  pod.phase = "Running";
+  pod.volumes = {{"cache", VolumeKind::kEmptyDir, "", "", "", 5},
+                 {"data", VolumeKind::kUnknown, "claim", "", "", {}}};
+  input_.metadata.pods["u1"] = pod;
+  const auto inventory = build_inventory(input_);
+  ASSERT_EQ(inventory->volumes.size(), 2U);
+  const Volume& local = inventory->volumes[0];
+  EXPECT_EQ(local.name, "data");
+  ASSERT_TRUE(local.claim);
+  EXPECT_EQ(inventory->claims[*local.claim].name, "claim");
+  EXPECT_EQ(inventory->volumes[1].size_limit, 5U);
+}
+
 TEST_F(BuilderTest, AHostPathOnADiskOfItsOwnIsMeasuredAndOneOnTheNodesDiskIsNot) {
   PodMetadata pod;
   pod.pod.uid = "u1";

@@ -56,7 +56,7 @@ class PodJoin {
     deduced_ = spec == nullptr ? std::nullopt : deduce_claim(*spec, dirs);
     std::vector<bool> found(spec == nullptr ? 0 : spec->volumes.size());
     for (const PodVolumeDir* dir : dirs) add_directory(*dir, spec, found);
-    if (spec == nullptr || spec->phase == "Succeeded" || spec->phase == "Failed") return;
+    if (spec == nullptr || spec->pod.leaving()) return;
     for (std::size_t i = 0; i < found.size(); ++i) {
       if (!found[i]) add_without_directory(spec->volumes[i], spec->phase == "Running");
     }
@@ -92,9 +92,8 @@ class PodJoin {
     std::set<std::string> taken;  // directories that are accounted for
     for (const PodVolume& volume : spec.volumes) {
       const auto known = metadata_.claims.find({spec.pod.namespace_, volume.claim_name});
-      if (volume.claim_name.empty()) {
-        taken.insert(volume.name);
-      } else if (known == metadata_.claims.end()) {
+      if (volume.claim_name.empty()) continue;
+      if (known == metadata_.claims.end()) {
         claims.insert(volume.claim_name);
       } else {
         taken.insert(known->second.persistent_volume);
@@ -102,7 +101,11 @@ class PodJoin {
     }
     std::set<std::string> free;
     for (const PodVolumeDir* dir : dirs) {
-      if (!is_plain_directory(kind_of_plugin(dir->plugin)) && !taken.contains(dir->name)) {
+      const bool listed = std::any_of(
+          spec.volumes.begin(), spec.volumes.end(),
+          [&](const PodVolume& v) { return v.claim_name.empty() && is_inline(v, *dir); });
+      if (!is_plain_directory(kind_of_plugin(dir->plugin)) && !listed &&
+          !taken.contains(dir->name)) {
         free.insert(dir->name);
       }
     }
@@ -126,13 +129,23 @@ class PodJoin {
       const PodVolume& candidate = spec->volumes[i];
       const ClaimMetadata* claim = claim_of(candidate);
       const bool same = candidate.claim_name.empty()
-                            ? candidate.name == dir.name && !is_persistent(dir)
-                            : claim != nullptr && claim->persistent_volume == dir.name;
+                            ? is_inline(candidate, dir)
+                            : claim != nullptr && claim->persistent_volume == dir.name &&
+                                  !is_plain_directory(kind_of_plugin(dir.plugin));
       if (!same) continue;
       found[i] = matched = true;
       push(from_directory(dir, &candidate, claim), &dir);
     }
     if (!matched) push(from_directory(dir, nullptr, nullptr), &dir);
+  }
+
+  // Whether `dir` is the directory of a volume without a claim. A PersistentVolume may have the
+  // same name as one.
+  static bool is_inline(const PodVolume& volume, const PodVolumeDir& dir) {
+    const VolumeKind kind = kind_of_plugin(dir.plugin);
+    return volume.name == dir.name && !is_persistent(dir) &&
+           (volume.kind == kind || volume.kind == VolumeKind::kUnknown ||
+            kind == VolumeKind::kUnknown);
   }
 
   static bool is_persistent(const PodVolumeDir& dir) {

@@ -92,15 +92,17 @@ struct Transfer {
     curl_easy_getinfo(curl, CURLINFO_HEADER_SIZE, &header_bytes);
     return static_cast<std::uint64_t>(body_bytes) + static_cast<std::uint64_t>(header_bytes);
   }
-  void give_out_lines() {
+  bool give_out_lines() {
     std::size_t begin = 0;
-    for (;;) {
+    bool go_on = true;
+    while (go_on) {
       const std::size_t end = body.find('\n', begin);
       if (end == std::string::npos) break;
-      request.on_line(std::string_view(body).substr(begin, end - begin));
+      go_on = request.on_line(std::string_view(body).substr(begin, end - begin));
       begin = end + 1;
     }
     body.erase(0, begin);
+    return go_on;
   }
 };
 
@@ -112,8 +114,8 @@ std::size_t on_body(char* data, std::size_t size, std::size_t count, void* out) 
     return 0;
   }
   transfer.body.append(data, bytes);
-  if (transfer.request.on_line && transfer.status() == 200) transfer.give_out_lines();
-  return bytes;
+  const bool watch = transfer.request.on_line && transfer.status() == 200;
+  return watch && !transfer.give_out_lines() ? 0 : bytes;
 }
 
 std::size_t on_header(const char* data, std::size_t size, std::size_t count, void* out) {
@@ -133,6 +135,9 @@ void set_options(const ApiOptions& options, const std::string& url, Transfer& tr
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(transfer.request.timeout.count()));
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  // Over HTTP/2 all requests share one connection, and libcurl keeps it after a timeout: a server
+  // that has died without a word would be asked on it for a quarter of an hour (kubernetes#87615).
+  curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip");
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "volumeter");
@@ -144,7 +149,12 @@ void set_options(const ApiOptions& options, const std::string& url, Transfer& tr
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, 30L);
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, 10L);
-  if (!options.ca_file.empty()) curl_easy_setopt(curl, CURLOPT_CAINFO, options.ca_file.c_str());
+  if (!options.ca_file.empty()) {
+    // Instead of the system's CAs, not beside them; and read again when it was rotated.
+    curl_easy_setopt(curl, CURLOPT_CAINFO, options.ca_file.c_str());
+    curl_easy_setopt(curl, CURLOPT_CAPATH, nullptr);
+    curl_easy_setopt(curl, CURLOPT_CA_CACHE_TIMEOUT, 60L);
+  }
   if (options.insecure_tls) {
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 0L);

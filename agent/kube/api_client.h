@@ -30,10 +30,10 @@ struct ApiRequest {
   std::string verb = {};      // "get", "list" or "watch": in metrics
   std::string path = {};      // with its query
   std::chrono::milliseconds timeout{10000};
-  // A watch: called when a 200 answer begins, and with each of its lines as it comes. Neither may
-  // call the client.
+  // A watch: called when a 200 answer begins, and with each of its lines as it comes, until one
+  // returns false, which ends the watch. Neither may call the client.
   std::function<void()> on_open = {};
-  std::function<void(std::string_view)> on_line = {};
+  std::function<bool(std::string_view)> on_line = {};
 };
 
 struct ApiAnswer {

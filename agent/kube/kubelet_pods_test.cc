@@ -74,6 +74,27 @@ TEST_F(KubeletPodsTest, PodsComeFromTheKubeletAndClaimsFromTheApiServer) {
   EXPECT_TRUE(eventually([&] { return source.current()->metadata->pods.contains("u2"); }));
 }
 
+// A kubelet that has just started lists no pods for a moment.
+TEST_F(KubeletPodsTest, OneEmptyListIsNotBelievedTwoAre) {
+  ApiServer kubelet(key("node"), certificate("node"));
+  kubelet.set_pod("u1", test::pod_json("shop", "web", "u1", ""));
+  MetadataOptions slow = options(kubelet);
+  slow.pods.refresh = Seconds(0.3);
+  slow.pods.backoff_unit = Seconds(0.1);
+  MetadataSource source(slow);
+  ASSERT_TRUE(eventually([&] {
+    return source.current() != nullptr && source.current()->metadata->pods.contains("u1");
+  }));
+  kubelet.answer_with("/pods", 200, R"({"kind":"PodList","items":null})");
+  const int before = kubelet.requests("/pods");
+  ASSERT_TRUE(eventually([&] { return kubelet.requests("/pods") > before; }));
+  kubelet.serve("/pods");
+  ASSERT_TRUE(eventually([&] { return kubelet.requests("/pods") > before + 2; }));
+  EXPECT_TRUE(source.current()->metadata->pods.contains("u1"));
+  kubelet.remove_pod("u1");
+  EXPECT_TRUE(eventually([&] { return source.current()->metadata->pods.empty(); }));
+}
+
 TEST_F(KubeletPodsTest, WorksWithNoApiServerAtAll) {
   ApiServer kubelet(key("node"), certificate("node"));
   kubelet.set_pod("u1", test::pod_json("shop", "web", "u1", test::claim_volume_json("d", "data")));

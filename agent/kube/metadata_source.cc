@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 // Events of one moment (a pod's claims, a drained node) are published together.
 constexpr auto kGather = 100ms;
 constexpr auto kLongestSleep = 60s;
+constexpr auto kFirstNames = 3s;
 
 }  // namespace
 
@@ -59,7 +60,6 @@ struct MetadataSource::Thread {
   std::size_t objects_version = 0;
   bool pods_wait = false;  // for their claims
   steady_clock::time_point gathered_until{};
-  std::optional<std::chrono::system_clock::time_point> objects_good;
 
  private:
   void want();
@@ -69,12 +69,12 @@ struct MetadataSource::Thread {
 };
 
 void MetadataSource::Thread::want() {
-  std::set<ObjectKey> claims;
+  std::map<ObjectKey, std::set<std::string>> claims;
   std::set<std::string> namespaces;
   for (const auto& [uid, pod] : pods.pods()) {
     for (const PodVolume& volume : pod.volumes) {
       if (volume.claim_name.empty()) continue;
-      claims.insert({pod.pod.namespace_, volume.claim_name});
+      claims[{pod.pod.namespace_, volume.claim_name}].insert(uid);
       namespaces.insert(pod.pod.namespace_);
     }
   }
@@ -109,6 +109,7 @@ void MetadataSource::Thread::step() {
     objects.start_due(now);
     next = std::min(next, objects.next_due());
   }
+  if (pods_wait) next = std::min(next, now + std::chrono::seconds(1));
   if (changed()) next = std::min(next, std::max(now, gathered_until));
   const auto pause = std::chrono::ceil<std::chrono::milliseconds>(next - steady_clock::now());
   loop.run(std::max(0ms, pause));
@@ -117,13 +118,10 @@ void MetadataSource::Thread::step() {
 
 SourceState MetadataSource::Thread::api_source() {
   SourceState source{"apiserver", false, {}, {}};
-  if (!objects.problems().empty()) {
-    source.problem = objects.problems().begin()->second;
-  } else {
-    objects_good = std::chrono::system_clock::now();
-  }
+  const auto problems = objects.problems();
+  if (!problems.empty()) source.problem = problems.begin()->second;
   if (from_kubelet) {
-    source.last_success = objects_good;
+    source.last_success = objects.answered();
   } else {
     source.last_success = pods.confirmed();
     if (!pods.problem().empty()) source.problem = pods.problem();
@@ -189,6 +187,7 @@ MetadataSource::MetadataSource(MetadataOptions options)
   thread_ = std::thread([this] {
     std::map<std::string, std::string> problems;
     bool first = true;
+    std::optional<steady_clock::time_point> patience;
     while (!stop_) {
       if (soon_.exchange(false)) own_->pods.refresh_soon();
       const auto before = own_->metadata;
@@ -197,8 +196,9 @@ MetadataSource::MetadataSource(MetadataOptions options)
       if (!own_->tried()) continue;
       auto now = own_->problems();
       log_changes(problems, now, *state->metadata);
-      const bool settled = !first || !own_->pods_wait;
-      if (settled)
+      // The first names come whole, unless that takes long.
+      if (!patience) patience = steady_clock::now() + kFirstNames;
+      if (!first || !own_->pods_wait || steady_clock::now() > *patience)
         publish(std::move(state), std::exchange(first, false) || own_->metadata != before);
       problems = std::move(now);
     }

@@ -147,10 +147,9 @@ TEST_F(MetadataSourceTest, NonsenseInAWatchIsAnErrorAndIsRecoveredFrom) {
         "{\"type\":\"ADDED\",\"object\":{\"metadata\":{}}}",
         "{\"type\":\"ERROR\",\"object\":{\"code\":500,\"message\":\"etcd is away\"}}"}) {
     const int before = api_.requests("/api/v1/pods");
-    api_.send_to_watches(line);
-    api_.end_watches();
+    api_.send_to_watches(line);  // the server doesn't end the watch: we do
     EXPECT_TRUE(eventually([&] { return api_.requests("/api/v1/pods") >= before + 2; })) << line;
-    EXPECT_TRUE(eventually([&] { return up(*source) && api_.open_watches() == 1; })) << line;
+    EXPECT_TRUE(eventually([&] { return up(*source); })) << line;
     EXPECT_TRUE(has_pod(*source, "u1"));
   }
 }
@@ -191,6 +190,41 @@ TEST_F(MetadataSourceTest, AForbiddenResourceCostsItsOwnNamesOnly) {
   EXPECT_TRUE(source.current()->pods_up) << "new pods are still heard of";
   std::this_thread::sleep_for(1s);
   EXPECT_EQ(api_.requests("/api/v1/persistentvolumes/"), 1) << "no use in asking again and again";
+}
+
+TEST_F(MetadataSourceTest, AWatchThatIsRefusedStaysAProblemWhileListsSucceed) {
+  api_.refuse_watches(403);
+  MetadataSource source(options());
+  ASSERT_TRUE(eventually([&] { return has_pod(source, "u1") && !up(source); }));
+  for (int i = 0; i < 40; ++i) {
+    std::this_thread::sleep_for(10ms);
+    ASSERT_FALSE(up(source)) << "no flapping between a list and the next watch";
+  }
+  EXPECT_NE(problem(source).find("needs \"watch\" on pods"), std::string::npos);
+  api_.refuse_watches(0);
+  EXPECT_TRUE(eventually([&] { return up(source); }));
+}
+
+TEST_F(MetadataSourceTest, AClaimRecreatedForANewPodIsAskedForAgain) {
+  MetadataOptions slow = options();
+  slow.objects.claim_refresh = Seconds(3600);
+  const auto source = watching(slow);
+  put_claim(api_, {"shop", "data", "pv-2", "1Gi"});
+  api_.set_pod("u2", pod_json("shop", "web", "u2", claim_volume_json("d", "data")));
+  api_.remove_pod("u1");
+  EXPECT_TRUE(eventually([&] {
+    const auto metadata = source->current()->metadata;
+    const auto claim = metadata->claims.find({"shop", "data"});
+    return claim != metadata->claims.end() && claim->second.persistent_volume == "pv-2";
+  }));
+}
+
+TEST_F(MetadataSourceTest, AFailureEndsWithTheObjectThatFailed) {
+  api_.answer_with("/api/v1/persistentvolumes/", 403, "{}");
+  const auto source = std::make_unique<MetadataSource>(options());
+  ASSERT_TRUE(eventually([&] { return has_pod(*source, "u1") && !up(*source); }));
+  api_.remove_pod("u1");
+  EXPECT_TRUE(eventually([&] { return up(*source); })) << problem(*source);
 }
 
 TEST_F(MetadataSourceTest, WaitsAsLongAsTheServerAsks) {

@@ -58,14 +58,42 @@ Seconds NamedObjects::refresh(Resource resource) const {
                                                                           : options_.volume_refresh;
 }
 
-void NamedObjects::want(const std::set<ObjectKey>& claims,
+void NamedObjects::want(const std::map<ObjectKey, std::set<std::string>>& claims,
                         const std::set<std::string>& namespaces) {
   std::set<Id> roots;
-  for (const ObjectKey& key : claims) roots.insert({Resource::kClaim, key.first, key.second});
+  for (const auto& [key, users] : claims) {
+    const Id id{Resource::kClaim, key.first, key.second};
+    roots.insert(id);
+    const auto before = users_.find(key);
+    if (before != users_.end() &&
+        !std::includes(before->second.begin(), before->second.end(), users.begin(), users.end())) {
+      ask_anew(id);
+    }
+  }
+  users_ = claims;
   for (const std::string& name : namespaces) roots.insert({Resource::kNamespace, "", name});
   if (roots == roots_) return;
   roots_ = std::move(roots);
   follow();
+}
+
+void NamedObjects::ask_anew(const Id& claim) {
+  const auto it = entries_.find(claim);
+  if (it == entries_.end()) return;
+  it->second.tried = false;
+  it->second.due = {};
+  ++version_;
+}
+
+// A failure whose object nobody wants any more would never be seen to end.
+void NamedObjects::forgive() {
+  const auto fails = [&](std::optional<Resource> resource) {
+    return std::any_of(entries_.begin(), entries_.end(), [&](const auto& item) {
+      return item.second.failing && (!resource || item.first.resource == *resource);
+    });
+  };
+  if (server_failure_ && !fails({})) server_failure_.reset();
+  std::erase_if(forbidden_, [&](const auto& item) { return !fails(item.first); });
 }
 
 // The closure of the roots: a claim leads to its volume and class.
@@ -86,6 +114,7 @@ void NamedObjects::follow() {
   Entry fresh;
   fresh.backoff = Backoff(options_.backoff_unit);
   for (const Id& id : wanted) entries_.try_emplace(id, fresh);
+  forgive();
 }
 
 void NamedObjects::forget(const Id& id) {
@@ -160,6 +189,8 @@ void NamedObjects::finished(const Id& id, const ApiAnswer& answer) {
   if (!std::exchange(entry.tried, true)) ++version_;
 
   const bool answered = answer.status == 200 || answer.status == 404;
+  entry.failing = !answered;
+  if (answered) answered_ = std::chrono::system_clock::now();
   const Seconds pause = answered ? succeeded(id, entry, answer) : failed(id, entry, answer);
   entry.due = Clock::now() + ticks(pause);
   follow();

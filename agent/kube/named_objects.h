@@ -32,8 +32,11 @@ class NamedObjects {
 
   NamedObjects(ApiClient& client, ObjectOptions options);
 
-  // What the pods use: their claims and namespaces. What is no longer used is forgotten.
-  void want(const std::set<ObjectKey>& claims, const std::set<std::string>& namespaces);
+  // What the pods use: their claims, with the uids of those that use each, and namespaces. What is
+  // no longer used is forgotten; a claim that a new pod uses is asked for again, because another
+  // may stand under its name.
+  void want(const std::map<ObjectKey, std::set<std::string>>& claims,
+            const std::set<std::string>& namespaces);
 
   void start_due(Clock::time_point now);
   [[nodiscard]] Clock::time_point next_due() const;
@@ -47,6 +50,10 @@ class NamedObjects {
   [[nodiscard]] std::size_t version() const { return version_; }
   // By resource; empty when everything answers.
   [[nodiscard]] std::map<std::string, std::string> problems() const;
+  // When something was last answered; nothing before that.
+  [[nodiscard]] std::optional<std::chrono::system_clock::time_point> answered() const {
+    return answered_;
+  }
 
  private:
   enum class Resource { kClaim, kVolume, kClass, kNamespace };
@@ -61,12 +68,15 @@ class NamedObjects {
     Backoff backoff;
     bool tried = false;
     bool under_way = false;
-    std::string problem;  // its own: an answer that makes no sense, an odd status
+    bool failing = false;  // its last request failed
+    std::string problem;   // its own: an answer that makes no sense, an odd status
   };
 
   static std::string resource_name(Resource resource);
   static std::string path_of(const Id& id);
   void follow();
+  void ask_anew(const Id& claim);
+  void forgive();
   void start(const Id& id);
   void finished(const Id& id, const ApiAnswer& answer);
   [[nodiscard]] Seconds succeeded(const Id& id, Entry& entry, const ApiAnswer& answer);
@@ -82,6 +92,8 @@ class NamedObjects {
   const ObjectOptions options_;
   std::minstd_rand random_{std::random_device{}()};
   std::set<Id> roots_;
+  std::map<ObjectKey, std::set<std::string>> users_;
+  std::optional<std::chrono::system_clock::time_point> answered_;
   std::map<Id, Entry> entries_;
   Metadata known_;  // without pods
   // Why, and until when, nothing is asked for: of a resource that is forbidden, and of all of them

@@ -64,6 +64,7 @@ PodMetadata to_pod(const Json& item) {
   out.pod.ordinal = ordinal_of(out.pod);
   out.pod.annotations = annotations_of(meta);
   out.phase = text(at(item, "status"), "phase");
+  out.pod.ended = out.phase == "Succeeded" || out.phase == "Failed";
   for (const Json& source : at(at(item, "spec"), "volumes")) {
     out.volumes.push_back(to_pod_volume(source, out.pod.name));
   }

@@ -63,15 +63,35 @@ void PodSource::listed(const ApiAnswer& answer) {
     std::string uid = pod.pod.uid;
     fresh.insert_or_assign(std::move(uid), std::move(pod));
   }
+  const bool in_doubt = options_.kubelet && keep_once(fresh);
   if (fresh != pods_) {
     pods_ = std::move(fresh);
     ++version_;
   }
-  confirm();
   const bool can_watch = !options_.kubelet && !list->resource_version.empty();
-  if (!can_watch) backoff_.reset();
-  if (can_watch) resource_version_ = list->resource_version;
-  try_in(can_watch ? Seconds(0) : jittered(options_.refresh, random_));
+  if (can_watch) {
+    // Whether all is well again is for the watch to say: it may be what was refused.
+    confirmed_ = std::chrono::system_clock::now();
+    resource_version_ = list->resource_version;
+    return try_in(Seconds(0));
+  }
+  confirm();
+  backoff_.reset();
+  try_in(in_doubt ? options_.backoff_unit * 3 : jittered(options_.refresh, random_));
+}
+
+// A kubelet that has just started lists static pods only, or none (kubernetes#112119): a pod has
+// left when two lists in a row lack it.
+bool PodSource::keep_once(std::map<std::string, PodMetadata>& fresh) {
+  std::set<std::string> missing;
+  bool in_doubt = false;
+  for (const auto& [uid, pod] : pods_) {
+    if (fresh.contains(uid) || !missing.insert(uid).second || missing_.contains(uid)) continue;
+    fresh.emplace(uid, pod);
+    in_doubt = true;
+  }
+  missing_ = std::move(missing);
+  return in_doubt;
 }
 
 void PodSource::start_watch() {
@@ -88,23 +108,22 @@ void PodSource::start_watch() {
                  .path = path,
                  .timeout = std::chrono::seconds(seconds + 30),
                  .on_open = [this] { confirm(); },
-                 .on_line = [this](std::string_view line) { event(line); }},
+                 .on_line = [this](std::string_view line) { return event(line); }},
                 [this](const ApiAnswer& answer) { watch_ended(answer); });
 }
 
-void PodSource::event(std::string_view line) {
-  if (!event_problem_.empty() || stale_version_) return;  // the rest of a broken watch
+bool PodSource::event(std::string_view line) {
   auto event = parse_pod_event(line);
   if (!event) {
     event_problem_ = event.error().message;
-    return;
+    return false;
   }
   if (event->type == PodEvent::Type::kError) {
     stale_version_ = event->code == kGone;
     if (!stale_version_) {
       event_problem_ = "watch of pods: " + std::to_string(event->code) + ": " + event->message;
     }
-    return;
+    return false;
   }
   answered_ = true;
   if (!event->resource_version.empty()) resource_version_ = event->resource_version;
@@ -119,6 +138,7 @@ void PodSource::event(std::string_view line) {
       ++version_;
     }
   }
+  return true;
 }
 
 void PodSource::watch_ended(const ApiAnswer& answer) {

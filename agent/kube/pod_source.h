@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <random>
+#include <set>
 #include <string>
 
 #include "kube/api_client.h"
@@ -49,7 +50,8 @@ class PodSource {
   void start_list();
   void start_watch();
   void listed(const ApiAnswer& answer);
-  void event(std::string_view line);
+  bool keep_once(std::map<std::string, PodMetadata>& fresh);
+  bool event(std::string_view line);  // false: nothing more that makes sense will come
   void watch_ended(const ApiAnswer& answer);
   void confirm();
   void fail(const std::string& problem, std::optional<std::chrono::seconds> retry_after);
@@ -70,6 +72,7 @@ class PodSource {
   std::string problem_;
   std::optional<std::chrono::system_clock::time_point> confirmed_;
   bool tried_ = false;
+  std::set<std::string> missing_;  // pods that a kubelet's last list lacked
   std::size_t version_ = 0;
 };
 

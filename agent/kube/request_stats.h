@@ -19,7 +19,7 @@ struct RequestStats {
   // By resource, verb ("get", "list" or "watch") and HTTP status; "error" when none came.
   std::map<std::tuple<std::string, std::string, std::string>, std::uint64_t> requests;
   Histogram seconds{kRequestBounds};  // of those that aren't watches
-  std::uint64_t received_bytes = 0;    // headers and bodies as they came over the wire
+  std::uint64_t received_bytes = 0;   // headers and bodies as they came over the wire
 };
 
 }  // namespace volumeter

@@ -54,9 +54,13 @@ struct Pod {
   std::string owner_kind;  // "StatefulSet", "Deployment", "Job", "DaemonSet", ... or empty
   std::string owner_name;
   std::optional<int> ordinal;  // of a StatefulSet's pod
-  bool deleting = false;       // has a deletionTimestamp: its volumes must not be touched
+  bool deleting = false;       // has a deletionTimestamp
+  bool ended = false;          // Succeeded or Failed
   bool known = false;          // the API server lists it; else it may be an orphaned directory
   Annotations annotations;
+
+  // The kubelet unmounts its volumes, or is about to: they must not be touched.
+  [[nodiscard]] bool leaving() const { return deleting || ended; }
 
   bool operator==(const Pod&) const = default;
 };

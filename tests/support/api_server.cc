@@ -38,6 +38,7 @@ struct ApiServer::State {
   std::vector<std::string> requests;
   std::string token;
   int failure = 0;
+  int watch_failure = 0;
   bool cut = false;
   std::chrono::milliseconds delay{0};
   bool stopping = false;
@@ -241,6 +242,7 @@ MHD_Result handle(void* self, MHD_Connection* connection, const char* url, const
   if (watch && given.status == 200 && is_too_old_by_status(state, connection)) {
     given = status(410, "too old resource version");
   }
+  if (watch && state.watch_failure != 0) given = status(state.watch_failure, "no watching");
   const bool stream = watch && given.status == 200;
   if (!stream) wait_as_told(state);
   MHD_Response* response =
@@ -344,6 +346,10 @@ void ApiServer::answer_with(const std::string& path, int status, const std::stri
 void ApiServer::serve(const std::string& path) {
   const std::lock_guard lock(state_->mutex);
   state_->answers.erase(path);
+}
+void ApiServer::refuse_watches(int status) {
+  const std::lock_guard lock(state_->mutex);
+  state_->watch_failure = status;
 }
 void ApiServer::cut(bool on) {
   const std::lock_guard lock(state_->mutex);

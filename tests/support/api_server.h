@@ -34,6 +34,7 @@ class ApiServer {
   void answer_with(const std::string& path, int status, const std::string& body,
                    const std::string& retry_after = "");
   void serve(const std::string& path);  // again
+  void refuse_watches(int status);      // lists are served; 0: watches too
   // Bodies end in the middle.
   void cut(bool on);
   // Answers wait so long; with 0, those that wait are sent.

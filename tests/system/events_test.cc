@@ -34,6 +34,35 @@ TEST_F(EventsTest, AMountIsMeasuredWhenItAppearsAndLeavesWhenItGoes) {
   EXPECT_FALSE(agent.metric(pod_series("stats_capacity_bytes", "u", "pv")));
 }
 
+// As the kubelet does it: the directory goes a moment after the mount, and nothing announces that.
+TEST_F(EventsTest, ADirectoryThatFollowsItsMountTakesItsSeriesWithIt) {
+  const std::string where = tmpfs_volume("u", "pv");
+  Agent agent(hourly());
+  ASSERT_TRUE(agent.ready());
+  ASSERT_EQ(agent.metric(pod_series("mounted", "u", "pv")), 1);
+  Node::unmount(where);
+  ASSERT_TRUE(agent.sees(pod_series("mounted", "u", "pv"), 0));
+  must_run({"rm", "-r", where.substr(0, where.rfind('/'))});
+  EXPECT_TRUE(eventually([&] { return !agent.metric(pod_series("mounted", "u", "pv")); }));
+}
+
+TEST_F(EventsTest, ACompletedPodsVolumeIsNotCalledUnmounted) {
+  ApiServer api;
+  put_claim(api, {"shop", "data", "pv", "1Mi"});
+  std::string pod = pod_json("shop", "job", "u", claim_volume_json("d", "data"), "Job", "job");
+  api.set_pod("u", pod);
+  const std::string where = tmpfs_volume("u", "pv");
+  Agent agent(hourly(&api));
+  ASSERT_TRUE(agent.ready());
+  ASSERT_EQ(agent.metric(claim("mounted", "data")), 1);
+  pod.replace(pod.find("Running"), 7, "Succeeded");
+  api.set_pod("u", pod);
+  EXPECT_TRUE(eventually([&] { return !agent.metric(claim("mounted", "data")); }));
+  Node::unmount(where);
+  std::this_thread::sleep_for(500ms);
+  EXPECT_FALSE(agent.metric(claim("mounted", "data"))) << "that is how it should be";
+}
+
 TEST_F(EventsTest, ARemountIsSeen) {
   const std::string where = tmpfs_volume("u", "pv");
   Agent agent(hourly());
