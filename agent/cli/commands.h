@@ -8,6 +8,7 @@
 namespace volumeter {
 
 int run_agent(const Config& config, const Measurers& measurers);
+int run_du(const DuOptions& options);
 int run_df(const Config& config, const Measurers& measurers);
 
 }  // namespace volumeter

@@ -40,6 +40,7 @@ class Parser {
     CLI::App* df = app_.add_subcommand("df", "Print this node's volumes and how full they are");
     df->add_option("-o,--output", output_, "table, wide or json")
         ->check(CLI::IsMember({"table", "wide", "json"}));
+    du_command();
     host_flags();
     web_flags();
     measure_flags(measurers);
@@ -56,7 +57,7 @@ class Parser {
       const auto given = app_.remaining();
       out.message = given.empty() ? "a subcommand is required"
                                   : "\"" + given.front() + "\" is not a subcommand";
-      out.message += ": agent or df\nRun with --help for more information.\n";
+      out.message += ": agent, df or du\nRun with --help for more information.\n";
       out.exit_code = 2;
     } catch (const CLI::ParseError& error) {
       std::ostringstream text;
@@ -103,6 +104,21 @@ class Parser {
       value = *parsed;
       return std::string();
     });
+  }
+
+  void du_command() {
+    CLI::App* du =
+        app_.add_subcommand("du", "Add up the space that directories take, as du -x does");
+    du->set_help_flag("--help", "Print this help message and exit");
+    DuOptions& options = config_.du;
+    du->add_option("path", options.paths, "Directories")->required();
+    du->add_flag("-x,--one-file-system", one_file_system_, "Never leave a filesystem; always so");
+    du->add_flag("-h,--human-readable", options.human, "Sizes like 1.5M");
+    du->add_flag("-s,--summarize", summarize_, "One line for each path: the same as -d 0");
+    du->add_option("-d,--max-depth", options.max_depth, "Directories no deeper than this");
+    du->add_flag("--apparent-size", options.apparent, "How long files are, not what they take");
+    du->add_option("--block-size", options.block_size, "Unit of the sizes in bytes (default: 1024)")
+        ->check(CLI::PositiveNumber);
   }
 
   void host_flags() {
@@ -169,6 +185,7 @@ class Parser {
 
   Config finish() {
     config_.command = app_.get_subcommands().front()->get_name();
+    if (summarize_) config_.du.max_depth = 0;
     static const std::map<std::string, LogLevel> kLevels = {{"debug", LogLevel::kDebug},
                                                             {"info", LogLevel::kInfo},
                                                             {"warn", LogLevel::kWarn},
@@ -203,6 +220,8 @@ class Parser {
   std::string log_level_ = "info";
   std::string log_format_ = "logfmt";
   std::string output_ = "table";
+  bool summarize_ = false;
+  bool one_file_system_ = true;
 };
 
 }  // namespace

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -14,8 +16,17 @@ namespace volumeter {
 
 enum class Output { kTable, kWide, kJson };
 
+// `volumeter du`, with du's meanings.
+struct DuOptions {
+  std::vector<std::string> paths;
+  bool human = false;
+  bool apparent = false;
+  std::uint64_t block_size = 1024;  // bytes
+  std::optional<std::size_t> max_depth;
+};
+
 struct Config {
-  std::string command;  // "agent" or "df"
+  std::string command;  // "agent", "df" or "du"
 
   HostPaths host;
 
@@ -39,6 +50,7 @@ struct Config {
   LogFormat log_format = LogFormat::kLogfmt;
 
   Output output = Output::kTable;  // df
+  DuOptions du;
 };
 
 // What to do after parsing: go on with `config`, or print `message` and exit.

@@ -48,7 +48,7 @@ TEST(Config, MistakesExit2AndNameTheCulpritAndWhatIsAllowed) {
         Case{{"df", "-o", "xml"}, "--output", "json"},
         Case{{"agent", "--web.telemetry-path=m"}, "--web.telemetry-path", "/"},
         Case{{"agent", "--worker.deadline=1m"}, "--worker.deadline", "shorter"},
-        Case{{"frobnicate"}, "frobnicate", "agent or df"}, Case{{}, "subcommand", "agent or df"}}) {
+        Case{{"frobnicate"}, "frobnicate", "agent, df or du"}, Case{{}, "subcommand", "agent, df or du"}}) {
     const ParsedConfig parsed = parse(c.arguments);
     EXPECT_EQ(parsed.exit_code, 2) << parsed.message;
     EXPECT_NE(parsed.message.find(c.culprit), std::string::npos) << parsed.message;
