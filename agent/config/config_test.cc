@@ -40,15 +40,15 @@ TEST(Config, MistakesExit2AndNameTheCulpritAndWhatIsAllowed) {
     const char* culprit;
     const char* allowed;
   };
-  for (const Case& c :
-       {Case{{"agent", "--nonsense"}, "--nonsense", "--help"},
-        Case{{"agent", "--interval=soon"}, "--interval", "15s"},
-        Case{{"agent", "--interval=0s"}, "--interval", "15s"},
-        Case{{"agent", "--log.level=loud"}, "--log.level", "debug"},
-        Case{{"df", "-o", "xml"}, "--output", "json"},
-        Case{{"agent", "--web.telemetry-path=m"}, "--web.telemetry-path", "/"},
-        Case{{"agent", "--worker.deadline=1m"}, "--worker.deadline", "shorter"},
-        Case{{"frobnicate"}, "frobnicate", "agent, df or du"}, Case{{}, "subcommand", "agent, df or du"}}) {
+  for (const Case& c : {Case{{"agent", "--nonsense"}, "--nonsense", "--help"},
+                        Case{{"agent", "--interval=soon"}, "--interval", "15s"},
+                        Case{{"agent", "--interval=0s"}, "--interval", "15s"},
+                        Case{{"agent", "--log.level=loud"}, "--log.level", "debug"},
+                        Case{{"df", "-o", "xml"}, "--output", "json"},
+                        Case{{"agent", "--web.telemetry-path=m"}, "--web.telemetry-path", "/"},
+                        Case{{"agent", "--worker.deadline=1m"}, "--worker.deadline", "shorter"},
+                        Case{{"frobnicate"}, "frobnicate", "agent, df or du"},
+                        Case{{}, "subcommand", "agent, df or du"}}) {
     const ParsedConfig parsed = parse(c.arguments);
     EXPECT_EQ(parsed.exit_code, 2) << parsed.message;
     EXPECT_NE(parsed.message.find(c.culprit), std::string::npos) << parsed.message;
