@@ -12,3 +12,4 @@ done
 for what in events churn requests; do
   build/release/bench/bench_inventory "$what"
 done
+build/release/bench/bench_walk
