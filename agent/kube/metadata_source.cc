@@ -22,7 +22,7 @@ constexpr auto kFirstNames = 3s;
 }  // namespace
 
 struct MetadataSource::Thread {
-  explicit Thread(MetadataOptions options)
+  explicit Thread(const MetadataOptions& options)
       : api(loop, options.api),
         kubelet(loop, options.kubelet),
         from_kubelet(!options.kubelet.url.empty()),
@@ -183,7 +183,7 @@ MetadataSource::MetadataSource(MetadataOptions options)
   if (options.api.url.empty() && options.kubelet.url.empty()) return;
   options.api.source = "apiserver";
   options.kubelet.source = "kubelet";
-  own_ = std::make_unique<Thread>(std::move(options));
+  own_ = std::make_unique<Thread>(options);
   thread_ = std::thread([this] {
     std::map<std::string, std::string> problems;
     bool first = true;
