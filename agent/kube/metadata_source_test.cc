@@ -56,6 +56,15 @@ class MetadataSourceTest : public testing::Test {
     api_.set_pod("new", pod_json("shop", "new", "new", ""));
     return eventually([&] { return has_pod(source, "new"); });
   }
+  // The server has asked for a second.
+  void expect_a_pause() {
+    MetadataSource source(options());
+    source.wait_first(5s);
+    std::this_thread::sleep_for(800ms);
+    EXPECT_EQ(api_.requests("/api/v1/pods"), 1);
+    api_.serve("/api/v1/pods");
+    EXPECT_TRUE(eventually([&] { return up(source); }));
+  }
 
   ApiServer api_;
 };
@@ -229,23 +238,13 @@ TEST_F(MetadataSourceTest, AFailureEndsWithTheObjectThatFailed) {
 
 TEST_F(MetadataSourceTest, WaitsAsLongAsTheServerAsks) {
   api_.answer_with("/api/v1/pods", 429, R"({"message":"slow down"})", "1");
-  MetadataSource source(options());
-  source.wait_first(5s);
-  std::this_thread::sleep_for(800ms);
-  EXPECT_EQ(api_.requests("/api/v1/pods"), 1);
-  api_.serve("/api/v1/pods");
-  EXPECT_TRUE(eventually([&] { return up(source); }));
+  expect_a_pause();
 }
 
 TEST_F(MetadataSourceTest, A504SaysInItsBodyHowLongToWait) {
   api_.answer_with("/api/v1/pods", 504,
                    R"({"message":"Too large resource version","details":{"retryAfterSeconds":1}})");
-  MetadataSource source(options());
-  source.wait_first(5s);
-  std::this_thread::sleep_for(800ms);
-  EXPECT_EQ(api_.requests("/api/v1/pods"), 1);
-  api_.serve("/api/v1/pods");
-  EXPECT_TRUE(eventually([&] { return up(source); }));
+  expect_a_pause();
 }
 
 TEST_F(MetadataSourceTest, BacksOffFromAServerThatFails) {

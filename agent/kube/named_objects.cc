@@ -49,8 +49,7 @@ std::string NamedObjects::resource_name(Resource resource) {
 std::string NamedObjects::path_of(const Id& id) {
   std::string path = id.resource == Resource::kClass ? "/apis/storage.k8s.io/v1/" : "/api/v1/";
   if (!id.namespace_.empty()) path += "namespaces/" + percent_encode(id.namespace_) + "/";
-  // resourceVersion=0: served from the API server's cache, no etcd read.
-  return path + resource_name(id.resource) + "/" + percent_encode(id.name) + "?resourceVersion=0";
+  return path + resource_name(id.resource) + "/" + percent_encode(id.name);
 }
 
 Seconds NamedObjects::refresh(Resource resource) const {
@@ -176,7 +175,10 @@ void NamedObjects::start_due(Clock::time_point now) {
 void NamedObjects::start(const Id& id) {
   entries_.at(id).under_way = true;
   ++under_way_;
-  client_.start({.resource = resource_name(id.resource), .verb = "get", .path = path_of(id)},
+  // resourceVersion=0: served from the API server's cache, no etcd read.
+  client_.start({.resource = resource_name(id.resource),
+                 .verb = "get",
+                 .path = path_of(id) + "?resourceVersion=0"},
                 [this, id](const ApiAnswer& answer) { finished(id, answer); });
 }
 
@@ -206,8 +208,7 @@ Seconds NamedObjects::succeeded(const Id& id, Entry& entry, const ApiAnswer& ans
     forget(id);
   } else {
     if (store(id, answer.body, entry.problem)) ++version_;
-    if (!entry.problem.empty())
-      entry.problem = "GET " + path_of(id).substr(0, path_of(id).find('?')) + ": " + entry.problem;
+    if (!entry.problem.empty()) entry.problem = "GET " + path_of(id) + ": " + entry.problem;
     const auto claim = known_.claims.find({id.namespace_, id.name});
     const bool unbound = id.resource == Resource::kClaim && claim != known_.claims.end() &&
                          claim->second.persistent_volume.empty();

@@ -73,7 +73,7 @@ class NamedObjects {
   };
 
   static std::string resource_name(Resource resource);
-  static std::string path_of(const Id& id);
+  static std::string path_of(const Id& id);  // without a query
   void follow();
   void ask_anew(const Id& claim);
   void forgive();

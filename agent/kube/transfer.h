@@ -14,7 +14,6 @@ namespace volumeter {
 
 using Headers = std::unique_ptr<curl_slist, void (*)(curl_slist*)>;
 
-// One request under way.
 struct Transfer {
   std::function<void(Transfer&, CURLcode)> finish;
   ApiRequest request;

@@ -231,13 +231,17 @@ void GeneratedNode::local_disk(PodState& pod, Expected e) {
   pod.expected.push_back(e);
 }
 
-void GeneratedNode::empty_dir(PodState& pod, Expected e) {
-  e.kind = "emptyDir";
-  volume_dir(e.uid, "empty-dir", e.name);
-  pod.volumes_json += R"({"name":")" + e.name + R"(","emptyDir":{}},)";
+void GeneratedNode::plain(PodState& pod, Expected e, const std::string& source_json) {
+  pod.volumes_json += R"({"name":")" + e.name + "\"," + source_json + "},";
   e.shares = true;
   e.device = "nvme0n1p1";
   pod.expected.push_back(e);
+}
+
+void GeneratedNode::empty_dir(PodState& pod, Expected e) {
+  e.kind = "emptyDir";
+  volume_dir(e.uid, "empty-dir", e.name);
+  plain(pod, e, R"("emptyDir":{})");
 }
 
 void GeneratedNode::memory(PodState& pod, Expected e) {
@@ -255,18 +259,12 @@ void GeneratedNode::memory(PodState& pod, Expected e) {
 void GeneratedNode::config_map(PodState& pod, Expected e) {
   e.kind = "configMap";
   volume_dir(e.uid, "configmap", e.name);
-  pod.volumes_json += R"({"name":")" + e.name + R"(","configMap":{}},)";
-  e.shares = true;
-  e.device = "nvme0n1p1";
-  pod.expected.push_back(e);
+  plain(pod, e, R"("configMap":{})");
 }
 
 void GeneratedNode::host_path(PodState& pod, Expected e) {
   e.kind = "hostPath";
-  pod.volumes_json += R"({"name":")" + e.name + R"(","hostPath":{"path":"/var/log"}},)";
-  e.shares = true;
-  e.device = "nvme0n1p1";
-  pod.expected.push_back(e);
+  plain(pod, e, R"("hostPath":{"path":"/var/log"})");
 }
 
 std::string GeneratedNode::add_pod() {

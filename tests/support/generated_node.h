@@ -98,6 +98,8 @@ class GeneratedNode {
   void nfs(PodState& pod, Expected expected);
   void ceph(PodState& pod, Expected expected);
   void local_disk(PodState& pod, Expected expected);
+  // Without a mount of its own: on the node's disk.
+  static void plain(PodState& pod, Expected expected, const std::string& source_json);
   void empty_dir(PodState& pod, Expected expected);
   void memory(PodState& pod, Expected expected);
   void config_map(PodState& pod, Expected expected);
