@@ -7,12 +7,17 @@
 #include "cli/commands.h"
 #include "config/config.h"
 #include "measure/all.h"
+#include "measure/usage/tree.h"
 #include "workers/worker_main.h"
 
 int main(int argc, char** argv) {
   using namespace volumeter;
-  if (argc == 3 && std::string_view(argv[1]) == kWorkerCommand) {
-    return worker_main(argv[2], worker_functions(make_all_measurers(HostPaths{})));
+  if (argc == 4 && std::string_view(argv[1]) == kWorkerCommand) {
+    if (std::string_view(argv[2]) == "listing") {
+      return worker_main(argv[3], WorkerProfile::kListing, tree_functions());
+    }
+    return worker_main(argv[3], WorkerProfile::kMetadata,
+                       worker_functions(make_all_measurers(HostPaths{})));
   }
   std::vector<std::string> names;
   for (const auto& measurer : make_all_measurers(HostPaths{})) {

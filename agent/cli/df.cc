@@ -12,6 +12,10 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// Somebody waits: what isn't walked by then is shown as being walked.
+constexpr auto kWalkFor = 5s;
+constexpr double kAllOfIt = 1e3;  // more than there is of a core
+
 std::string print(const Config& config, const Snapshot& snapshot) {
   const auto rows = to_rows(snapshot, std::chrono::system_clock::now());
   if (config.output == Output::kJson) return to_json(snapshot, rows);
@@ -30,8 +34,16 @@ int run_df(const Config& config, const Measurers& measurers) {
   EventLoop loop;
   MetadataSource metadata(metadata_options(config));
   metadata.wait_first(5s);
-  Collector collector(loop, config.host, metadata, measurers, collector_options(config));
+  CollectorOptions options = collector_options(config);
+  options.walker.share = kAllOfIt;
+  options.walker.state_dir.clear();  // the agent's
+  Collector collector(loop, config.host, metadata, measurers, options);
+  bool patient = true;
   collector.on_snapshot([&](const Snapshot&) {
+    if (collector.ready() && (collector.walked() || !patient)) loop.stop();
+  });
+  loop.after(kWalkFor, [&] {
+    patient = false;
     if (collector.ready()) loop.stop();
   });
   loop.after(500ms, [&] {

@@ -15,6 +15,7 @@
 namespace volumeter {
 namespace {
 
+constexpr std::size_t kHardLinkBytes = 256 << 20;  // of its own process, once
 using Clock = std::chrono::steady_clock;
 
 // As du -h: rounded up, one digit after the point below ten.
@@ -56,6 +57,7 @@ class Du {
       return path + (path.ends_with('/') ? "" : "/") + name;
     };
     Walk walk(
+        kHardLinkBytes,
         [&](const std::string& name, std::size_t depth, const WalkTotals& totals) {
           if (!options_.max_depth || depth <= *options_.max_depth) line(totals, below(name));
         },

@@ -42,9 +42,14 @@ MetadataOptions metadata_options(const Config& config) {
 CollectorOptions collector_options(const Config& config) {
   CollectorOptions options;
   options.all_volumes = config.all_volumes;
-  options.sampler.workers.rootfs = config.host.rootfs;
+  options.sampler.workers.program.rootfs = config.host.rootfs;
   options.sampler.workers.deadline = config.worker_deadline;
   options.sampler.interval = config.interval;
+  options.walker.workers.program.rootfs = config.host.rootfs;
+  options.walker.enabled = config.walk && !config.disabled_measurers.contains("usage");
+  options.walker.interval = config.walk_interval;
+  options.walker.state_dir = config.state_dir;
+  options.walker.stale_after = std::chrono::duration_cast<std::chrono::seconds>(config.stale_after);
   options.sampler.stale_after =
       std::chrono::duration_cast<std::chrono::seconds>(config.stale_after);
   options.sampler.disabled = config.disabled_measurers;

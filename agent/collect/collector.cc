@@ -32,8 +32,8 @@ Collector::Collector(EventLoop& loop, const HostPaths& host, MetadataSource& met
       measurers_(measurers),
       options_(std::move(options)),
       observer_(host, metadata, options_.all_volumes),
-      sampler_(loop, measurers, options_.sampler,
-               [this](bool now) { now ? publish_soon() : publish_patiently(); }) {
+      sampler_(loop, measurers, options_.sampler, [this](bool now) { answered(now); }),
+      walker_(loop, options_.walker, [this] { publish_patiently(); }) {
   watch_for_changes(host);
   loop_.after(0ms, [this] { tick(); });
 }
@@ -99,6 +99,11 @@ void Collector::look() {
   sampler_.idle() ? publish_soon() : publish_patiently();
 }
 
+void Collector::answered(bool now) {
+  now ? publish_soon() : publish_patiently();
+  if (now) walker_.wake();
+}
+
 // A volume that hangs doesn't hold back what the others answered; nor is there a snapshot for each
 // answer.
 void Collector::publish_patiently() {
@@ -113,6 +118,8 @@ void Collector::publish_patiently() {
 void Collector::observe() {
   if (observer_.observe()) {
     sampler_.set_inventory(observer_.inventory());
+    walker_.set_inventory(observer_.inventory(),
+                          [this](std::size_t target) { return sampler_.reachable(target); });
     described_ = describe_inventory(measurers_, *observer_.inventory(), options_.sampler.disabled);
   }
   if (observer_.unsettled()) look_in(1s);
@@ -131,6 +138,8 @@ void Collector::publish() {
   input.inventory = observer_.inventory();
   input.described = &described_;
   for (std::size_t i = 0; i < measurers_.size(); ++i) input.states.push_back(sampler_.states(i));
+  input.states.push_back(walker_.states());
+  input.trees = walker_.uses();
   input.sources = observer_.sources();
   input.now = std::chrono::system_clock::now();
   auto snapshot = build_snapshot(measurers_, input);
@@ -141,7 +150,11 @@ void Collector::publish() {
                           round.failed == 0);
     }
   }
-  add_workers(snapshot->measurements, sampler_.workers());
+  const WorkerPool::Counts sampling = sampler_.workers();
+  const WorkerPool::Counts walking = walker_.workers();
+  add_workers(snapshot->measurements,
+              {sampling.ready + walking.ready, sampling.stuck + walking.stuck});
+  add_walk_cpu(snapshot->measurements, walker_.cpu_seconds());
   add_requests(snapshot->measurements, observer_.requests());
   {
     const std::lock_guard lock(mutex_);

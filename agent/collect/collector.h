@@ -14,6 +14,7 @@
 
 #include "collect/observer.h"
 #include "collect/sampler.h"
+#include "collect/walker.h"
 #include "host/event_loop.h"
 #include "measure/all.h"
 #include "volumeter/snapshot.h"
@@ -22,6 +23,7 @@ namespace volumeter {
 
 struct CollectorOptions {
   SamplerOptions sampler;
+  WalkerOptions walker;
   bool all_volumes = false;  // configMap, secret, ... in /metrics too
 };
 
@@ -40,6 +42,9 @@ class Collector {
   // Every volume has been tried once: answered, or found to hang; or 20 s have passed. Any thread.
   [[nodiscard]] bool ready() const { return ready_; }
 
+  // No walk is due or under way. Event-loop thread.
+  [[nodiscard]] bool walked() const { return walker_.idle(); }
+
   // Called on the event loop with each new snapshot.
   void on_snapshot(std::function<void(const Snapshot&)> callback) {
     listener_ = std::move(callback);
@@ -54,6 +59,7 @@ class Collector {
   void publish();
   void publish_patiently();
   void publish_soon();
+  void answered(bool now);
 
   EventLoop& loop_;
   MetadataSource& metadata_;
@@ -61,6 +67,7 @@ class Collector {
   const CollectorOptions options_;
   Observer observer_;
   Sampler sampler_;
+  Walker walker_;
   MeasurementSet described_;  // of the observer's inventory
   std::function<void(const Snapshot&)> listener_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

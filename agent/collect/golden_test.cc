@@ -83,9 +83,33 @@ TEST_F(GoldenTest, SharedVolumesReportNobodyElsesBytes) {
     if (line.find("270553174016") == std::string::npos) continue;
     EXPECT_TRUE(line.starts_with("volumeter_filesystem_")) << line;
   }
-  EXPECT_NE(text.find("volumeter_volume_usage_method{namespace=\"demo\","
-                      "persistentvolumeclaim=\"local-sub-a\",method=\"none\"} 1"),
-            std::string::npos);
+}
+
+// Both lie on one ext4, where the kubelet gives each 25.0 MiB of 182; and this one on the root
+// disk, where it gives 28 GiB of 252.
+TEST_F(GoldenTest, VolumesThatShareAFilesystemHaveTheirOwnNumbers) {
+  const std::string text = exposition();
+  const auto value = [&](const std::string& family, const std::string& claim) {
+    const std::string series = "volumeter_volume_" + family +
+                               "{namespace=\"demo\",persistentvolumeclaim=\"" + claim + "\"} ";
+    const auto at = text.find("\n" + series);
+    return at == std::string::npos ? -1 : std::stod(text.substr(at + 1 + series.size()));
+  };
+  EXPECT_EQ(value("stats_used_bytes", "local-sub-a"), (20 << 20) + 4096);
+  EXPECT_EQ(value("stats_used_bytes", "local-sub-b"), (5 << 20) + 4096);
+  EXPECT_EQ(value("stats_capacity_bytes", "local-sub-a"), 50 << 20);
+  EXPECT_NEAR(value("usage_ratio", "local-sub-a"), 0.4, 0.001);
+  EXPECT_LT(value("stats_used_bytes", "local-rootdir"), 70 << 20);
+  EXPECT_EQ(value("stats_capacity_bytes", "local-rootdir"), 70 << 20);
+  EXPECT_EQ(value("capacity_enforced", "local-rootdir"), 0) << "a promise that nobody enforces";
+  EXPECT_EQ(value("capacity_enforced", "local-ext4"), 1);
+  // The kubelet's own du of this emptyDir found 25608 KiB.
+  EXPECT_NE(
+      text.find("volumeter_pod_volume_stats_used_bytes{namespace=\"demo\",pod=\"kitchen-sink\","
+                "volume=\"ed\",type=\"emptyDir\"} " +
+                std::to_string(25608 << 10)),
+      std::string::npos);
+  EXPECT_EQ(value("stats_available_bytes", "local-sub-a"), -1) << "the neighbour may take it";
 }
 
 // Each family, of every measurer, has its row in docs/metrics.md.

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cstring>
 #include <utility>
 
+#include "collect/problems.h"
 #include "volumeter/log.h"
 
 namespace volumeter {
@@ -12,42 +12,6 @@ namespace {
 
 // A volume that hangs is tried again after one, two, four ... intervals, up to this.
 constexpr auto kLongestBackoff = std::chrono::seconds(60);
-
-// The `reason` label: a small fixed set.
-std::string reason_of(int error) {
-  switch (error) {
-    case kNotVisible:
-      return "not_visible";
-    case ENOENT:
-    case ENOTDIR:
-      return "not_found";
-    case EACCES:
-    case EPERM:
-      return "permission";
-    case ELOOP:
-      return "symlink";
-    case EIO:
-      return "io";
-    case ESTALE:
-      return "stale_handle";
-    case ENOTCONN:
-    case ECONNABORTED:
-    case ECONNREFUSED:
-    case EHOSTDOWN:
-    case ETIMEDOUT:
-      return "server_gone";
-    default:
-      return "other";
-  }
-}
-
-std::string problem_of(int error) {
-  if (error == kNotVisible) {
-    return "another filesystem answers at this path: is the host's root bound with "
-           "HostToContainer propagation?";
-  }
-  return std::strerror(error);
-}
 
 }  // namespace
 
@@ -73,7 +37,7 @@ void Sampler::set_inventory(std::shared_ptr<const Inventory> inventory) {
     current_[m].clear();
     if (measurers_[m] == nullptr) continue;
     for (const Target& target : inventory_->targets) {
-      Key key{m, target.device, target.root, target.path};
+      Key key{m, target.device, target.root, target.path + "/" + target.below};
       const auto known = entries_.find(key);
       auto entry = known != entries_.end() ? known->second : std::make_shared<Entry>();
       entry->device = target.device;
@@ -123,7 +87,7 @@ void Sampler::submit(std::size_t measurer, std::size_t target) {
   const std::shared_ptr<Entry>& entry = current_[measurer][target];
   entry->under_way = true;
   ++outstanding_;
-  pool_.submit(static_cast<std::uint32_t>(measurer), inventory_->targets[target],
+  pool_.submit({static_cast<std::uint32_t>(measurer), inventory_->targets[target]},
                [this, entry, inventory = inventory_, target](const JobResult& result) {
                  finished(*entry, inventory->targets[target].path, result);
                });
@@ -203,6 +167,17 @@ void Sampler::round_ended() {
     }
   }
   changed_(true);
+}
+
+bool Sampler::reachable(std::size_t target) const {
+  bool any = false;
+  for (const auto& entries : current_) {
+    if (target >= entries.size() || !entries[target]->sampled) continue;
+    const TargetState& state = entries[target]->state;
+    if (state.responsive != true || !state.problem.empty()) return false;
+    any = true;
+  }
+  return any;
 }
 
 std::vector<const TargetState*> Sampler::states(std::size_t measurer) {

@@ -52,6 +52,9 @@ class Sampler {
   // are dropped here. Valid until the next call of any method.
   std::vector<const TargetState*> states(std::size_t measurer);
 
+  // Whether the last call on this target of the inventory returned, and found it.
+  [[nodiscard]] bool reachable(std::size_t target) const;
+
   [[nodiscard]] const std::vector<RoundResult>& rounds() const { return rounds_; }
   [[nodiscard]] WorkerPool::Counts workers() const { return pool_.counts(); }
 

@@ -44,6 +44,10 @@ const MetricDesc kWorkers = {"volumeter_workers",
                              "Worker processes: ready, or stuck over a volume that hangs.",
                              MetricType::kGauge,
                              {"state"}};
+const MetricDesc kWalkCpu = {"volumeter_walk_cpu_seconds_total",
+                             "CPU time that walks have taken.",
+                             MetricType::kCounter,
+                             {}};
 const MetricDesc kBuildInfo = {"volumeter_build_info",
                                "What was built, from what. Always 1.",
                                MetricType::kGauge,
@@ -124,6 +128,10 @@ void add_workers(MeasurementSet& out, const WorkerPool::Counts& counts) {
   out.add(kWorkers, std::vector<std::string>{"stuck"}, static_cast<double>(counts.stuck));
 }
 
+void add_walk_cpu(MeasurementSet& out, double seconds) {
+  out.add(kWalkCpu, make_labels({}), seconds);
+}
+
 void add_build_info(MeasurementSet& out) {
   out.add(kBuildInfo, std::vector<std::string>{kVersion, kRevision, "g++ " __VERSION__}, 1);
 }
@@ -154,9 +162,9 @@ void add_process(MeasurementSet& out) {
 }
 
 std::vector<const MetricDesc*> self_metric_families() {
-  return {&kDuration,       &kSuccess,  &kSourceUp, &kSourceTime, &kRequests,
-          &kRequestSeconds, &kReceived, &kWorkers,  &kBuildInfo,  &kCpu,
-          &kResident,       &kVirtual,  &kOpenFds,  &kMaxFds,     &kStart};
+  return {&kDuration, &kSuccess, &kSourceUp, &kSourceTime, &kRequests, &kRequestSeconds,
+          &kReceived, &kWorkers, &kWalkCpu,  &kBuildInfo,  &kCpu,      &kResident,
+          &kVirtual,  &kOpenFds, &kMaxFds,   &kStart};
 }
 
 }  // namespace volumeter

@@ -18,6 +18,7 @@ void add_measurer_result(MeasurementSet& out, std::string_view measurer, double 
 void add_sources(MeasurementSet& out, const std::vector<SourceState>& sources);
 void add_requests(MeasurementSet& out, const std::vector<RequestStats>& requests);
 void add_workers(MeasurementSet& out, const WorkerPool::Counts& counts);
+void add_walk_cpu(MeasurementSet& out, double seconds);
 void add_build_info(MeasurementSet& out);
 
 // process_* as Prometheus' client libraries define them, for this process; CPU time includes

@@ -22,6 +22,8 @@ std::shared_ptr<Snapshot> build_snapshot(const Measurers& measurers, const Snaps
   snapshot->inventory = input.inventory;
   snapshot->volumes.resize(input.inventory->volumes.size());
   snapshot->filesystems.resize(input.inventory->filesystems.size());
+  snapshot->trees = input.trees;
+  snapshot->trees.resize(input.inventory->targets.size());
   snapshot->sources = input.sources;
   snapshot->taken_at = input.now;
   snapshot->measurements = input.described != nullptr

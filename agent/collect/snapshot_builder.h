@@ -19,8 +19,10 @@ MeasurementSet describe_inventory(const Measurers& measurers, const Inventory& i
 struct SnapshotInput {
   std::shared_ptr<const Inventory> inventory;
   const MeasurementSet* described = nullptr;  // describe_inventory's answer; null: ask it
-  // Per measurer, parallel to inventory->targets; an empty list for live measurers.
+  // Per measurer, parallel to inventory->targets; an empty list for live measurers. Last, the
+  // walker's.
   std::vector<std::vector<const TargetState*>> states;
+  std::vector<TreeUse> trees;  // parallel to inventory->targets; empty: none is known
   std::vector<SourceState> sources;
   WallTime now;
 };

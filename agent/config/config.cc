@@ -142,6 +142,14 @@ class Parser {
     duration(
         "worker.deadline", config_.worker_deadline, "2s",
         "How long a call on a volume may sleep in the kernel before the volume counts as hung");
+    duration(
+        "usage.walk-interval", config_.walk_interval, "5m",
+        "How often directories that share a filesystem are walked, as far as the budget allows");
+    names_.push_back("--usage.walk");
+    app_.add_flag("--usage.walk,!--no-usage.walk", config_.walk,
+                  "Walk directories that share a filesystem and have no quota (default: on)");
+    flag("state.dir", config_.state_dir,
+         "Keep results of walks in this directory, over restarts of the agent");
     for (const std::string& name : measurers) {
       names_.push_back("--measure." + name);
       auto& on = enabled_[name] = true;

@@ -36,6 +36,9 @@ struct Config {
   std::chrono::milliseconds interval{15000};
   std::chrono::milliseconds stale_after{600000};
   std::chrono::milliseconds worker_deadline{2000};
+  std::chrono::milliseconds walk_interval{300000};
+  bool walk = true;
+  std::string state_dir;  // empty: nothing is kept
   std::set<std::string> disabled_measurers;
   bool all_volumes = false;
 

@@ -1,9 +1,12 @@
 #include "inventory/inventory_builder.h"
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <utility>
 
+#include "inventory/ephemeral_storage.h"
 #include "inventory/mount_index.h"
 #include "inventory/pod_volumes.h"
 #include "inventory/subjects.h"
@@ -23,7 +26,9 @@ class Placement {
     for (const MountEntry& entry : input.mounts) {
       if (entry.fstype == "devtmpfs" && entry.root != "/") device_binds_.push_back(&entry);
       // Where images and containers' writable layers live: beneath the overlays' upper directories.
-      if (!entry.upper_dir.empty()) image_devices_.insert(device_of(entry.upper_dir));
+      if (entry.upper_dir.empty()) continue;
+      image_devices_.insert(device_of(entry.upper_dir));
+      upper_dirs_.push_back(entry.upper_dir);
     }
   }
 
@@ -44,14 +49,26 @@ class Placement {
         own == nullptr || mount->root != "/" || node_devices_.contains(mount->device) ||
         is_network_filesystem(mount->fstype) ||
         (volume.kind == VolumeKind::kHostPath && is_pseudo_filesystem(mount->fstype));
+    const bool pseudo = is_pseudo_filesystem(mount->fstype);
     const bool hold = out_.pods[volume.pod].leaving();
-    // A hostPath's mount belongs to the node: only its filesystem is measured.
-    if (own != nullptr && (volume.kind != VolumeKind::kHostPath || !volume.shares_filesystem)) {
-      volume.target = target(*mount, hold);
+    if (own != nullptr ? !pseudo || volume.kind != VolumeKind::kHostPath : !pseudo) {
+      volume.target = target(*mount, hold, below(volume.path, *mount));
+      Target& found = out_.targets[*volume.target];
+      found.walk = found.walk || may_walk(volume);
     }
-    if (volume.shares_filesystem && !is_pseudo_filesystem(mount->fstype)) {
-      volume.filesystem = filesystem(*mount, hold);
+    if (volume.shares_filesystem && !pseudo) volume.filesystem = filesystem(*mount, hold);
+  }
+
+  // A directory of the node that isn't a volume; nothing where it can't be measured.
+  std::optional<std::size_t> directory(const std::string& path) {
+    const MountEntry* mount = mounts_.covering(path);
+    if (mount == nullptr || is_pseudo_filesystem(mount->fstype) ||
+        is_network_filesystem(mount->fstype)) {
+      return std::nullopt;
     }
+    const std::size_t index = target(*mount, false, below(path, *mount));
+    out_.targets[index].walk = true;
+    return index;
   }
 
   void node_filesystems() {
@@ -72,6 +89,25 @@ class Placement {
     if (mount == nullptr || is_pseudo_filesystem(mount->fstype)) return;
     node_mounts_.push_back(mount);
     node_devices_.insert(mount->device);
+  }
+
+  static std::string below(const std::string& path, const MountEntry& mount) {
+    if (path == mount.mount_point) return {};
+    return path.substr(mount.mount_point == "/" ? 1 : mount.mount_point.size() + 1);
+  }
+
+  [[nodiscard]] bool may_walk(const Volume& volume) const {
+    if (!volume.shares_filesystem || is_network_filesystem(volume.mount->fstype)) return false;
+    const std::string* wish = find_annotation(out_, volume, "walk");
+    return (wish == nullptr || *wish != "off") && !is_window(volume);
+  }
+
+  // A hostPath that holds the kubelet's directory or containers' layers is a window on the node,
+  // not somebody's data.
+  [[nodiscard]] bool is_window(const Volume& volume) const {
+    if (volume.kind != VolumeKind::kHostPath) return false;
+    const auto holds = [&](const std::string& path) { return is_beneath(path, volume.path); };
+    return holds(input_.kubelet.root) || std::any_of(upper_dirs_.begin(), upper_dirs_.end(), holds);
   }
 
   [[nodiscard]] DeviceNumber device_of(const std::string& path) const {
@@ -110,14 +146,18 @@ class Placement {
     }
   }
 
-  std::size_t target(const MountEntry& mount, bool hold) {
-    const auto [it, fresh] = targets_.try_emplace({mount.device, mount.root}, out_.targets.size());
+  std::size_t target(const MountEntry& mount, bool hold, const std::string& below = {}) {
+    std::string root = mount.root;
+    if (!below.empty()) root += (root == "/" ? "" : "/") + below;
+    const auto [it, fresh] = targets_.try_emplace({mount.device, root}, out_.targets.size());
     if (fresh) {
-      out_.targets.push_back({mount.device, mount.root, mount.mount_point, mount.fstype, hold});
+      out_.targets.push_back(
+          {mount.device, std::move(root), mount.mount_point, mount.fstype, hold, below, false});
     }
     Target& found = out_.targets[it->second];
-    if (found.hold && !hold) {  // a mount that nobody is about to unmount
+    if (found.hold && !hold) {  // a way there that nobody is about to unmount
       found.path = mount.mount_point;
+      found.below = below;
       found.hold = false;
     }
     return it->second;
@@ -160,6 +200,7 @@ class Placement {
   std::vector<const MountEntry*> device_binds_;
   std::set<DeviceNumber> node_devices_;
   std::set<DeviceNumber> image_devices_;
+  std::vector<std::string> upper_dirs_;  // of containers
   std::map<TargetKey, std::size_t> targets_;
   std::map<DeviceNumber, std::size_t> filesystems_;
   std::set<std::vector<std::string>> labels_;
@@ -176,6 +217,8 @@ std::shared_ptr<const Inventory> build_inventory(const InventoryInput& input) {
     placement.volume(inventory->volumes[i], dirs[i]);
   }
   placement.node_filesystems();
+  add_ephemeral_storage(input, *inventory,
+                        [&](const std::string& path) { return placement.directory(path); });
   add_subjects(*inventory, input.all_volumes);
   return inventory;
 }

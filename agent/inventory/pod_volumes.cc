@@ -1,6 +1,7 @@
 #include "inventory/pod_volumes.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -41,6 +42,14 @@ VolumeKind kind_of_plugin(const std::string& plugin) {
 bool is_plain_directory(VolumeKind kind) {
   return is_api_object(kind) || kind == VolumeKind::kEmptyDir || kind == VolumeKind::kHostPath ||
          kind == VolumeKind::kImage;
+}
+
+// As the kubelet's hostPath and local volumes are written by people: "/data//x/" is /data/x.
+std::string normal_path(const std::string& path) {
+  if (!path.starts_with('/')) return path;
+  std::string normal = std::filesystem::path(path).lexically_normal().string();
+  while (normal.size() > 1 && normal.ends_with('/')) normal.pop_back();
+  return normal;
 }
 
 class PodJoin {
@@ -175,7 +184,7 @@ class PodJoin {
     Volume volume;
     volume.name = spec.name;
     volume.kind = spec.kind;
-    volume.path = spec.host_path;
+    volume.path = normal_path(spec.host_path);
     const ClaimMetadata* claim = claim_of(spec);
     if (claim != nullptr) {
       const PersistentVolumeMetadata* pv = persistent_volume(claim->persistent_volume);
@@ -183,7 +192,7 @@ class PodJoin {
       volume.kind = pv->kind;
       volume.mode = claim->mode;
       volume.persistent_volume = pv->name;
-      if (pv->kind == VolumeKind::kHostPath) volume.path = pv->host_path;
+      if (pv->kind == VolumeKind::kHostPath) volume.path = normal_path(pv->host_path);
     }
     set_claim(volume, claim);
     const bool elsewhere =

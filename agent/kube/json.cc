@@ -37,21 +37,13 @@ constexpr std::array kKinds = {
 };
 
 bool is_unread(const std::string& key) {
-  static const std::set<std::string, std::less<>> kKeys = {"managedFields",
-                                                           "containers",
-                                                           "initContainers",
-                                                           "ephemeralContainers",
-                                                           "containerStatuses",
-                                                           "conditions",
-                                                           "initContainerStatuses",
-                                                           "affinity",
-                                                           "tolerations",
-                                                           "securityContext",
-                                                           "podIPs",
-                                                           "hostIPs",
-                                                           "imagePullSecrets",
-                                                           "readinessGates",
-                                                           "topologySpreadConstraints"};
+  static const std::set<std::string, std::less<>> kKeys = {
+      "managedFields", "conditions", "affinity", "tolerations", "securityContext", "podIPs",
+      "hostIPs", "imagePullSecrets", "readinessGates", "topologySpreadConstraints",
+      // Of containers, only their limits and ids are read.
+      "env", "envFrom", "command", "args", "ports", "volumeMounts", "volumeDevices",
+      "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "lastState", "imageID",
+      "allocatedResources"};
   return kKeys.contains(key);
 }
 

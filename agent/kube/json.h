@@ -20,8 +20,8 @@ const Json& at(const Json& object, const char* key);
 std::string text(const Json& object, const char* key);
 std::optional<std::uint64_t> quantity(const Json& value);
 
-// Parts that volumeter doesn't read (containers, managedFields, ...) are left out while parsing:
-// they are nine tenths of a pod.
+// Parts that volumeter doesn't read (managedFields, environment variables, ...) are left out while
+// parsing: they are most of a pod.
 Result<Json> parse_object(std::string_view json, const char* what);
 
 // The volume source is whichever known field is present.

@@ -28,6 +28,9 @@ struct PodMetadata {
   Pod pod;            // its owner is already the Deployment, where a ReplicaSet stands between
   std::string phase;  // "Pending", "Running", "Succeeded", "Failed"
   std::vector<PodVolume> volumes;
+  // Sum over the containers that have one (KEP-361); the kubelet evicts a pod above it.
+  std::optional<std::uint64_t> ephemeral_storage_limit;
+  std::vector<std::string> running_containers;  // their ids, without the runtime's scheme
 
   bool operator==(const PodMetadata&) const = default;
 };

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 
 #include "kube/json.h"
@@ -47,6 +48,49 @@ void resolve_deployment(Pod& pod, const std::string& template_hash) {
   pod.owner_name.erase(pod.owner_name.size() - suffix.size());
 }
 
+// As the kubelet's eviction adds it up (kubernetes: staging/src/k8s.io/component-helpers/resource/
+// helpers.go, PodLimits): the containers and sidecars together, or an init container with the
+// sidecars before it where that is more.
+std::optional<std::uint64_t> ephemeral_storage_limit(const Json& spec) {
+  bool any = false;
+  const auto limit_of = [&](const Json& container) {
+    const auto limit =
+        kube::quantity(at(at(at(container, "resources"), "limits"), "ephemeral-storage"));
+    any = any || limit;
+    return limit.value_or(0);
+  };
+  std::uint64_t sidecars = 0;
+  std::uint64_t starting = 0;
+  for (const Json& container : at(spec, "initContainers")) {
+    const std::uint64_t limit = limit_of(container);
+    if (text(container, "restartPolicy") == "Always") {
+      sidecars += limit;
+      starting = std::max(starting, sidecars);
+    } else {
+      starting = std::max(starting, sidecars + limit);
+    }
+  }
+  std::uint64_t running = sidecars;
+  for (const Json& container : at(spec, "containers")) running += limit_of(container);
+  if (!any) return std::nullopt;
+  const auto overhead = kube::quantity(at(at(spec, "overhead"), "ephemeral-storage"));
+  return std::max(running, starting) + overhead.value_or(0);
+}
+
+std::vector<std::string> running_containers(const Json& status) {
+  std::vector<std::string> ids;
+  for (const char* list :
+       {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
+    for (const Json& container : at(status, list)) {
+      if (!at(at(container, "state"), "running").is_object()) continue;
+      const std::string id = text(container, "containerID");  // containerd://<id>
+      const auto scheme = id.find("://");
+      if (scheme != std::string::npos) ids.push_back(id.substr(scheme + 3));
+    }
+  }
+  return ids;
+}
+
 PodMetadata to_pod(const Json& item) {
   PodMetadata out;
   const Json& meta = at(item, "metadata");
@@ -68,6 +112,8 @@ PodMetadata to_pod(const Json& item) {
   for (const Json& source : at(at(item, "spec"), "volumes")) {
     out.volumes.push_back(to_pod_volume(source, out.pod.name));
   }
+  out.ephemeral_storage_limit = ephemeral_storage_limit(at(item, "spec"));
+  out.running_containers = running_containers(at(item, "status"));
   // A static pod's directory is named after the hash in this annotation, not after the uid of
   // its mirror (kubernetes: pkg/kubelet/types/pod_update.go).
   const std::string mirror = text(at(meta, "annotations"), "kubernetes.io/config.mirror");

@@ -71,11 +71,28 @@ std::optional<double> quotient(std::optional<std::uint64_t> part,
 
 }  // namespace
 
-std::optional<double> Usage::ratio() const { return quotient(used, available); }
+std::optional<double> Usage::ratio() const {
+  if (available || !used || capacity.value_or(0) == 0) return quotient(used, available);
+  return static_cast<double>(*used) / static_cast<double>(*capacity);
+}
 std::optional<double> Usage::inodes_ratio() const { return quotient(inodes_used, inodes_free); }
 
 std::string_view to_string(UsageMethod method) {
-  return method == UsageMethod::kStatfs ? "statfs" : "none";
+  switch (method) {
+    case UsageMethod::kNone:
+      return "none";
+    case UsageMethod::kStatfs:
+      return "statfs";
+    case UsageMethod::kStatfsProject:
+      return "statfs-project";
+    case UsageMethod::kQuota:
+      return "quota";
+    case UsageMethod::kCephRbytes:
+      return "ceph-rbytes";
+    case UsageMethod::kWalk:
+      return "walk";
+  }
+  return "none";
 }
 
 }  // namespace volumeter

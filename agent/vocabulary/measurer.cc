@@ -9,21 +9,27 @@ const VolumeMetric& LastMeasured::metric() {
   return kMetric;
 }
 
-void LastMeasured::add(Snapshot& out, std::size_t subject_index, WallTime when) {
-  if (inventory_ != out.inventory) {
-    inventory_ = out.inventory;
+Labels ExtendedLabels::get(const std::shared_ptr<const Inventory>& inventory, std::size_t subject,
+                           std::string_view value) {
+  if (inventory_ != inventory) {
+    inventory_ = inventory;
     labels_.assign(inventory_->subjects.size(), nullptr);
   }
-  const Subject& subject = inventory_->subjects[subject_index];
-  if (subject.hidden) return;
-  Labels& labels = labels_[subject_index];
-  if (labels == nullptr) {
-    std::vector<std::string> values = *subject.labels;
-    values.push_back(measurer_);
+  Labels& labels = labels_[subject];
+  if (labels == nullptr || labels->back() != value) {
+    std::vector<std::string> values = *inventory_->subjects[subject].labels;
+    values.emplace_back(value);
     labels = make_labels(std::move(values));
   }
+  return labels;
+}
+
+void LastMeasured::add(Snapshot& out, std::size_t subject_index, WallTime when) {
+  const Subject& subject = out.inventory->subjects[subject_index];
+  if (subject.hidden) return;
   const std::chrono::duration<double> since_epoch = when.time_since_epoch();
-  out.measurements.add(metric().for_subject(subject), labels, since_epoch.count());
+  out.measurements.add(metric().for_subject(subject),
+                       labels_.get(out.inventory, subject_index, measurer_), since_epoch.count());
 }
 
 }  // namespace volumeter

@@ -19,24 +19,30 @@ enum class VisibilityCheck : std::uint32_t {
   kMountRoot,     // btrfs: st_dev is the subvolume's own number, so: it is some mount's root
 };
 
-// Followed by path_length bytes of path, a NUL, and padding to kRequestAlignment.
+// Followed by Target::path, a NUL, Target::below, a NUL, and padding to kRequestAlignment.
 struct WorkerRequest {
   std::uint64_t id = 0;
+  std::uint64_t argument = 0;  // the function's
   std::uint32_t function = 0;  // index into the list both ends know
   VisibilityCheck check = VisibilityCheck::kDeviceNumber;
   DeviceNumber device;
   std::uint32_t path_length = 0;
-  std::uint32_t reserved = 0;
+  std::uint32_t below_length = 0;
 
   [[nodiscard]] const char* path() const { return reinterpret_cast<const char*>(this + 1); }
+  [[nodiscard]] const char* below() const { return path() + path_length + 1; }
+  [[nodiscard]] std::size_t size() const;  // with all that follows
 };
 inline constexpr std::size_t kRequestAlignment = alignof(WorkerRequest);
 inline constexpr std::size_t kMaxRequestMessage = 128 << 10;  // bytes
 
-// What the request and its path take in a message.
-constexpr std::size_t request_size(std::size_t path_length) {
-  const std::size_t size = sizeof(WorkerRequest) + path_length + 1;
+// What a request and its two paths, of so many bytes together, take in a message.
+constexpr std::size_t request_size(std::size_t path_bytes) {
+  const std::size_t size = sizeof(WorkerRequest) + path_bytes + 2;
   return (size + kRequestAlignment - 1) / kRequestAlignment * kRequestAlignment;
+}
+inline std::size_t WorkerRequest::size() const {
+  return request_size(std::size_t{path_length} + below_length);
 }
 
 struct WorkerReply {
@@ -60,6 +66,12 @@ struct ReplyRing {
   std::array<WorkerReply, kReplySlots> slots;
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+// What a worker may do; its second argument.
+enum class WorkerProfile {
+  kMetadata,  // look at what a path leads to
+  kListing,   // and list directories, and ask for quotas: for walks
+};
 
 inline constexpr int kWorkerSocket = 3;
 inline constexpr int kWorkerReplies = 4;

@@ -1,19 +1,20 @@
 // Takes away what a worker doesn't need. Irreversible, for the calling process.
 #pragma once
 
-#include "volumeter/result.h"
+#include "workers/protocol.h"
 
 namespace volumeter {
 
 // What the kernel granted; a part that it lacks is named, and the others still hold.
 struct SandboxReport {
   bool capabilities = false;  // all dropped but CAP_DAC_READ_SEARCH
-  bool landlock = false;      // no file can be opened for reading, listing or writing
-  bool seccomp = false;       // only the calls of a statfs worker
+  bool landlock = false;      // no file can be opened for reading or writing
+  bool seccomp = false;       // only the calls of this profile
 };
 
-// For workers that only look at metadata: O_PATH opens, statx, fstatfs and receiving from the
-// socket they have.
-SandboxReport enter_metadata_sandbox();
+// kMetadata: O_PATH opens, statx, fstatfs and receiving from the socket it has.
+// kListing: opening and listing directories, reading their project IDs and ceph's counters, asking
+// for project quotas (CAP_SYS_ADMIN is kept for that where it was granted), and memory.
+SandboxReport enter_sandbox(WorkerProfile profile);
 
 }  // namespace volumeter

@@ -5,6 +5,7 @@
 #include <linux/stat.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -36,6 +37,15 @@ int open_path(int rootfs_fd, const char* path) {
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   return static_cast<int>(::syscall(SYS_openat2, rootfs_fd, path, &how, sizeof how));
+}
+
+// The rest of the way belongs to whoever owns the directories on it: not through a link, not out,
+// and not onto a mount that the mount table didn't show.
+int open_below(int fd, const char* path) {
+  open_how how{};
+  how.flags = O_PATH | O_CLOEXEC;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
+  return static_cast<int>(::syscall(SYS_openat2, fd, path, &how, sizeof how));
 }
 
 int check_visible(int fd, const WorkerRequest& request) {
@@ -72,8 +82,18 @@ void each_request(std::span<const std::byte> message, Visit&& visit) {
   while (message.size() >= sizeof(WorkerRequest)) {
     const auto& request = *reinterpret_cast<const WorkerRequest*>(message.data());
     visit(request);
-    message = message.subspan(std::min(request_size(request.path_length), message.size()));
+    message = message.subspan(std::min(request.size(), message.size()));
   }
+}
+
+// Walks can wait: the lowest weight for CPU time, and the disk when nobody else wants it. Not
+// SCHED_IDLE, which could keep us from running while we hold a directory's lock that others wait
+// for.
+void be_humble() {
+  constexpr int kWhoProcess = 1;       // IOPRIO_WHO_PROCESS
+  constexpr int kIdleClass = 3 << 13;  // IOPRIO_CLASS_IDLE (include/uapi/linux/ioprio.h)
+  ::syscall(SYS_ioprio_set, kWhoProcess, 0, kIdleClass);
+  ::setpriority(PRIO_PROCESS, 0, 19);
 }
 
 void cancel(const WorkerRequest& request) {
@@ -90,24 +110,25 @@ WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
   WorkerReply answer;
   answer.id = request.id;
   const std::uint64_t start = now_ns();
-  const int fd = open_path(rootfs_fd, request.path());
-  if (fd < 0) {
-    answer.answer.error = errno;
-  } else {
-    answer.answer.error = check_visible(fd, request);
-    if (answer.answer.error == 0) {
-      answer.answer.error =
-          request.function < functions.size() && functions[request.function] != nullptr
-              ? functions[request.function](fd, answer.answer)
-              : ENOSYS;
-    }
-    ::close(fd);
+  UniqueFd fd(open_path(rootfs_fd, request.path()));
+  std::int32_t& error = answer.answer.error;
+  error = fd ? check_visible(fd.get(), request) : errno;
+  if (error == 0 && request.below_length > 0) {
+    fd = UniqueFd(open_below(fd.get(), request.below()));
+    if (!fd) error = errno == EXDEV ? kNotVisible : errno;
   }
+  if (error == 0) {
+    error = request.function < functions.size() && functions[request.function] != nullptr
+                ? functions[request.function](fd.get(), request.argument, answer.answer)
+                : ENOSYS;
+  }
+  fd.reset();
   answer.duration_ns = now_ns() - start;
   return answer;
 }
 
-int worker_main(const std::string& rootfs, std::span<const SampleFunction> functions) {
+int worker_main(const std::string& rootfs, WorkerProfile profile,
+                std::span<const SampleFunction> functions) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   void* page =
       ::mmap(nullptr, sizeof(ReplyRing), PROT_READ | PROT_WRITE, MAP_SHARED, kWorkerReplies, 0);
@@ -118,7 +139,8 @@ int worker_main(const std::string& rootfs, std::span<const SampleFunction> funct
   ::prctl(PR_SET_NAME, "volumeter-worker", 0, 0, 0);
   const UniqueFd root(::open(rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return 1;
-  if (!enter_metadata_sandbox().capabilities) return 1;
+  if (profile == WorkerProfile::kListing) be_humble();
+  if (!enter_sandbox(profile).capabilities) return 1;
   g_replies->ready.store(1, std::memory_order_release);
 
   alignas(kRequestAlignment) static std::array<std::byte, kMaxRequestMessage> buffer;

@@ -14,10 +14,11 @@ inline constexpr const char* kWorkerCommand = "worker";
 
 // Serves requests from kWorkerSocket until the daemon closes it. `rootfs` is where the host's root
 // is mounted. Returns the exit code.
-int worker_main(const std::string& rootfs, std::span<const SampleFunction> functions);
+int worker_main(const std::string& rootfs, WorkerProfile profile,
+                std::span<const SampleFunction> functions);
 
-// One request: opens the path O_PATH below `rootfs_fd`, checks that it is the filesystem asked
-// for, calls the function, closes. May hang; doesn't allocate. The path follows `request`.
+// One request: opens the target O_PATH below `rootfs_fd`, checks that it is the filesystem asked
+// for, calls the function, closes. May hang; doesn't allocate. The paths follow `request`.
 WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
                           std::span<const SampleFunction> functions);
 

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 constexpr std::size_t kWindow = 250;
 static_assert(kWindow < kReplySlots);
 constexpr std::size_t kMessage = 64 << 10;  // bytes; well below any socket's buffer
-static_assert(kMessage + request_size(PATH_MAX) <= kMaxRequestMessage);
+static_assert(kMessage + request_size(2 * std::size_t{PATH_MAX}) <= kMaxRequestMessage);
 constexpr auto kStall = std::chrono::nanoseconds(kStallNs);
 // Answers are fetched by the clock, not one by one as they come: a wake-up costs more than statfs.
 constexpr auto kSoonest = 2ms;
@@ -28,14 +28,14 @@ constexpr auto kLook = 50ms;
 constexpr auto kStart = 10s;
 constexpr auto kUnkillable = 200ms;  // a process that outlives SIGKILL by this is in state D
 
-WorkerRequest to_request(std::uint64_t id, std::uint32_t function, const Target& target) {
+WorkerRequest to_request(std::uint64_t id, const WorkerJob& job) {
   WorkerRequest request;
   request.id = id;
-  request.function = function;
+  request.argument = job.argument;
+  request.function = job.function;
   request.check =
-      target.fstype == "btrfs" ? VisibilityCheck::kMountRoot : VisibilityCheck::kDeviceNumber;
-  request.device = target.device;
-  request.path_length = static_cast<std::uint32_t>(target.path.size());
+      job.target.fstype == "btrfs" ? VisibilityCheck::kMountRoot : VisibilityCheck::kDeviceNumber;
+  request.device = job.target.device;
   return request;
 }
 
@@ -62,11 +62,25 @@ WorkerPool::~WorkerPool() {
   }
 }
 
-void WorkerPool::submit(std::uint32_t function, const Target& target, Callback done) {
+void WorkerPool::submit(WorkerJob job, Callback done) {
   const JobId id = next_id_++;
-  jobs_[id] = {function, target, std::move(done), false};
+  jobs_[id] = {std::move(job), std::move(done), false};
   pending_.push_back(id);
   poll_soon();
+}
+
+void WorkerPool::abort() {
+  for (const auto& worker : workers_) {
+    if (worker->killed) continue;
+    if (!worker->sent.empty()) jobs_[worker->sent.front()].retried = true;
+    worker->kill();
+  }
+}
+
+void WorkerPool::rest() {
+  for (const auto& worker : workers_) {
+    if (worker->sent.empty() && !worker->killed) worker->kill();
+  }
 }
 
 WorkerPool::Counts WorkerPool::counts() const {
@@ -83,7 +97,7 @@ WorkerProcess* WorkerPool::ready_worker() {
   for (const auto& worker : workers_) {
     if (!worker->stalled && !worker->killed) return worker.get();
   }
-  auto spawned = WorkerProcess::spawn(options_.exe, options_.rootfs);
+  auto spawned = WorkerProcess::spawn(options_.program);
   if (!spawned) {
     log(LogLevel::kError, "cannot start a worker", {{"error", spawned.error().message}});
     return nullptr;
@@ -143,7 +157,7 @@ void WorkerPool::hand_out() {
     if (worker->unread_requests()) break;  // one message at a time
     if (worker->sent.size() >= kWindow || worker->queued_bytes() > kMessage) break;
     if (worker->sent.empty()) worker->head_since = steady_clock::now();
-    worker->queue(to_request(id, job.function, job.target), job.target.path);
+    worker->queue(to_request(id, job), job.target);
     worker->sent.push_back(id);
     pending_.pop_front();
   }

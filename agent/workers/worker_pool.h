@@ -26,9 +26,14 @@
 namespace volumeter {
 
 struct WorkerOptions {
-  std::string exe = "/proc/self/exe";
-  std::string rootfs = "/";
+  WorkerProgram program;
   std::chrono::milliseconds deadline{2000};
+};
+
+struct WorkerJob {
+  std::uint32_t function = 0;  // index into the list that the daemon and its workers know
+  Target target;
+  std::uint64_t argument = 0;
 };
 
 enum class JobOutcome {
@@ -54,7 +59,13 @@ class WorkerPool {
 
   // `done` is called once, later, from the loop. Jobs run in order but for those of a superblock
   // in trouble, which wait for its outcome.
-  void submit(std::uint32_t function, const Target& target, Callback done);
+  void submit(WorkerJob job, Callback done);
+
+  // Kills the worker that serves and those that stalled: what they do fails, and is not tried
+  // again.
+  void abort();
+  // Ends an idle worker; the next job starts a fresh one.
+  void rest();
 
   // Called when a worker that could not be killed has come back from this superblock: it answers
   // again. (One that dies at once when killed says nothing about the volume.)
@@ -67,9 +78,7 @@ class WorkerPool {
   [[nodiscard]] Counts counts() const;
 
  private:
-  struct Job {
-    std::uint32_t function = 0;
-    Target target;
+  struct Job : WorkerJob {
     Callback done;
     bool retried = false;  // its worker died once
   };

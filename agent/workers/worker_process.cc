@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -24,7 +25,7 @@
 namespace volumeter {
 namespace {
 
-int start(const std::string& exe, const std::string& rootfs, int socket, int replies, pid_t& pid) {
+int start(const WorkerProgram& program, int socket, int replies, pid_t& pid) {
   posix_spawn_file_actions_t files;
   posix_spawn_file_actions_init(&files);
   // Both come in above the numbers they get, so neither overwrites the other.
@@ -44,11 +45,13 @@ int start(const std::string& exe, const std::string& rootfs, int socket, int rep
 
   std::string name = "volumeter";
   std::string command = kWorkerCommand;
-  std::string root = rootfs;
-  const std::array<char*, 4> argv = {name.data(), command.data(), root.data(), nullptr};
+  std::string profile = program.profile == WorkerProfile::kListing ? "listing" : "metadata";
+  std::string root = program.rootfs;
+  const std::array<char*, 5> argv = {name.data(), command.data(), profile.data(), root.data(),
+                                     nullptr};
   const std::array<char*, 1> environment = {nullptr};
-  const int code =
-      ::posix_spawn(&pid, exe.c_str(), &files, &attributes, argv.data(), environment.data());
+  const int code = ::posix_spawn(&pid, program.exe.c_str(), &files, &attributes, argv.data(),
+                                 environment.data());
   posix_spawnattr_destroy(&attributes);
   posix_spawn_file_actions_destroy(&files);
   return code;
@@ -93,8 +96,7 @@ std::optional<SleepState> read_sleep_state(pid_t pid) {
   return status ? parse_sleep_state(*status) : std::nullopt;
 }
 
-Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::string& exe,
-                                                            const std::string& rootfs) {
+Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const WorkerProgram& program) {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
     return Error::from_errno("socketpair", errno);
@@ -110,9 +112,9 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const std::string& e
   const auto* replies = static_cast<const ReplyRing*>(page);
   ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
   pid_t pid = 0;
-  if (const int code = start(exe, rootfs, theirs.get(), memory.get(), pid); code != 0) {
+  if (const int code = start(program, theirs.get(), memory.get(), pid); code != 0) {
     ::munmap(page, sizeof(ReplyRing));
-    return Error::from_errno("start " + exe, code);
+    return Error::from_errno("start " + program.exe, code);
   }
   UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   if (!pidfd) {
@@ -137,11 +139,17 @@ WorkerProcess::~WorkerProcess() {
   ::munmap(const_cast<ReplyRing*>(replies_), sizeof(ReplyRing));
 }
 
-void WorkerProcess::queue(const WorkerRequest& request, std::string_view path) {
-  const std::size_t at = message_.size();
-  message_.resize(at + request_size(path.size()));
+void WorkerProcess::queue(WorkerRequest request, const Target& target) {
+  request.path_length = static_cast<std::uint32_t>(target.path.size());
+  request.below_length = static_cast<std::uint32_t>(target.below.size());
+  std::size_t at = message_.size();
+  message_.resize(at + request.size());
   std::memcpy(&message_[at], &request, sizeof request);
-  std::memcpy(&message_[at + sizeof request], path.data(), path.size());
+  at += sizeof request;
+  std::memcpy(&message_[at], target.path.data(), target.path.size());
+  at += target.path.size() + 1;
+  std::copy(target.below.begin(), target.below.end(),
+            reinterpret_cast<char*>(message_.data()) + at);
 }
 
 bool WorkerProcess::flush() {

@@ -11,10 +11,10 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "host/unique_fd.h"
+#include "volumeter/inventory.h"
 #include "volumeter/result.h"
 #include "workers/protocol.h"
 
@@ -28,22 +28,28 @@ struct SleepState {
 std::optional<SleepState> read_sleep_state(pid_t pid);
 std::optional<SleepState> parse_sleep_state(const std::string& status);
 
+// How to start one: `exe worker <profile> <rootfs>`.
+struct WorkerProgram {
+  std::string exe = "/proc/self/exe";
+  std::string rootfs = "/";
+  WorkerProfile profile = WorkerProfile::kMetadata;
+};
+
 // Event-loop thread only. The destructor kills the process but doesn't wait for its end.
 class WorkerProcess {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Starts `exe worker <rootfs>` with nothing open but its socket, an empty environment and
-  // default signal handling.
-  static Result<std::unique_ptr<WorkerProcess>> spawn(const std::string& exe,
-                                                      const std::string& rootfs);
+  // With nothing open but its socket and its page, an empty environment and default signal
+  // handling.
+  static Result<std::unique_ptr<WorkerProcess>> spawn(const WorkerProgram& program);
   ~WorkerProcess();
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 
-  // Queues one request; flush() sends what is queued, as one message. False when the socket is full
-  // or the process is gone.
-  void queue(const WorkerRequest& request, std::string_view path);
+  // Queues one request (its lengths are filled in); flush() sends what is queued, as one message.
+  // False when the socket is full or the process is gone.
+  void queue(WorkerRequest request, const Target& target);
   bool flush();
   [[nodiscard]] std::size_t queued_bytes() const { return message_.size(); }
   // A message lies in the socket that the worker hasn't taken yet.

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <map>
 #include <memory>
 #include <optional>
@@ -19,7 +20,7 @@ namespace volumeter {
 // volume carries the same ones.
 using Labels = std::shared_ptr<const std::vector<std::string>>;
 
-// One directory of one filesystem that sampled measurers touch, however many mounts lead to it.
+// One directory of one filesystem that sampled measurers touch, however many ways lead to it.
 struct Target {
   DeviceNumber device;
   std::string root;    // in the filesystem
@@ -27,6 +28,9 @@ struct Target {
   std::string fstype;  // decides how the visibility check works
   // Every pod that uses it is being deleted: don't touch it, an unmount is due.
   bool hold = false;
+  std::string below;  // from `path`, without crossing a mount; empty: what is mounted there
+  // It shares its filesystem, so that only a quota or a walk tells its own use; and may be walked.
+  bool walk = false;
 
   bool operator==(const Target&) const = default;
 };
@@ -48,6 +52,17 @@ struct Subject {
   bool hidden = false;  // an API object's volume: shown by `df` and JSON, not in /metrics
 };
 
+// What the kubelet holds against a pod's ephemeral-storage limit (kubernetes:
+// pkg/kubelet/stats/helper.go, calcEphemeralStorage): emptyDirs and ConfigMaps on the node's disk,
+// containers' logs and writable layers.
+struct EphemeralStorage {
+  std::size_t pod = 0;                       // index into Inventory::pods
+  std::optional<std::uint64_t> limit_bytes;  // by which the pod is evicted
+  std::vector<std::size_t> targets;          // each distinct
+  bool complete = true;  // false: where a container's writable layer is isn't known
+  Labels labels;         // namespace, pod
+};
+
 struct Inventory {
   // By namespace and by StorageClass: their annotations, where they have any for volumeter.
   std::map<std::string, Annotations> namespace_annotations;
@@ -58,6 +73,7 @@ struct Inventory {
   std::vector<Filesystem> filesystems;
   std::vector<Target> targets;
   std::vector<Subject> subjects;
+  std::vector<EphemeralStorage> ephemeral;
 };
 
 // What `volume` was annotated with under kAnnotationPrefix + `name`: by its claim, else its pod,

@@ -49,9 +49,10 @@ inline constexpr std::int32_t kNotVisible = 4097;
 inline constexpr std::int32_t kCancelled = 4098;
 
 // Runs in a worker, under its seccomp filter: fstatfs, fstat and statx are allowed, and nothing
-// that reads, lists or writes. `fd` was opened O_PATH and is closed by the caller right after.
-// Fills the payload and returns 0, or returns an errno. May hang; must not allocate.
-using SampleFunction = int (*)(int fd, SampleAnswer& answer);
+// that reads, lists or writes; more in workers that may list directories (workers/sandbox.h). `fd`
+// was opened O_PATH and is closed by the caller right after; `argument` is the daemon's. Fills the
+// payload and returns 0, or returns an errno. May hang; must not allocate where it may not list.
+using SampleFunction = int (*)(int fd, std::uint64_t argument, SampleAnswer& answer);
 
 // What the collector knows of one target for one measurer.
 struct TargetState {
@@ -62,8 +63,19 @@ struct TargetState {
   std::map<std::string, std::uint64_t> errors;  // by reason, since the agent started
 };
 
-// volumeter_volume_last_measured_timestamp_seconds{measurer}, for report() to add. Changes at every
-// round, so its labels are kept as long as the inventory. Event-loop thread.
+// Subjects' labels with one value more, kept as long as the inventory: for series that every
+// report() writes anew. Event-loop thread.
+class ExtendedLabels {
+ public:
+  Labels get(const std::shared_ptr<const Inventory>& inventory, std::size_t subject,
+             std::string_view value);
+
+ private:
+  std::shared_ptr<const Inventory> inventory_;
+  std::vector<Labels> labels_;  // by subject; null until needed
+};
+
+// volumeter_volume_last_measured_timestamp_seconds{measurer}, for report() to add.
 class LastMeasured {
  public:
   explicit LastMeasured(std::string measurer) : measurer_(std::move(measurer)) {}
@@ -72,8 +84,7 @@ class LastMeasured {
 
  private:
   std::string measurer_;
-  std::shared_ptr<const Inventory> inventory_;
-  std::vector<Labels> labels_;  // by subject; null until needed
+  ExtendedLabels labels_;
 };
 
 class Measurer {
@@ -104,8 +115,8 @@ class SampledMeasurer : public Measurer {
   // Measurements that the inventory alone decides; kept until it changes. Event-loop thread; pure.
   virtual void describe(const Inventory& /*inventory*/, MeasurementSet& /*out*/) const {}
 
-  // Adds readings and measurements to `out` (whose inventory and vectors are set up already).
-  // `states` is parallel to inventory.targets; null where the target was never sampled.
+  // Adds readings and measurements to `out` (whose inventory, vectors and trees are set up
+  // already). `states` is parallel to inventory.targets; null where the target was never sampled.
   // Event-loop thread; a function of its arguments, whatever it caches.
   virtual void report(const std::vector<const TargetState*>& states, Snapshot& out) = 0;
 };

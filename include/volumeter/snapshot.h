@@ -29,13 +29,37 @@ struct Usage {
   std::optional<std::uint64_t> inodes_free;
   std::optional<std::uint64_t> inodes_used;
 
-  // used/(used+available), as `df` computes it; absent when either is, or both are zero.
+  // used/(used+available), as `df` computes it, or used/capacity where what is available isn't
+  // known: above 1 when a volume holds more than it was promised. Absent when neither can be told.
   [[nodiscard]] std::optional<double> ratio() const;
   [[nodiscard]] std::optional<double> inodes_ratio() const;
 };
 
-enum class UsageMethod { kNone, kStatfs };
+enum class UsageMethod { kNone, kStatfs, kStatfsProject, kQuota, kCephRbytes, kWalk };
 std::string_view to_string(UsageMethod method);
+
+// What a quota or a walk said of one directory that shares its filesystem; and how far the walk
+// is that is under way.
+struct TreeUse {
+  UsageMethod method = UsageMethod::kNone;  // none: nothing is known yet
+  std::uint32_t project = 0;                // whose quota it is
+  std::uint64_t bytes = 0;
+  std::optional<std::uint64_t> entries;  // files, directories and the rest: inodes
+  // Enforced. With kStatfsProject, statfs answers for the project while it says these sizes.
+  std::optional<std::uint64_t> limit_bytes;
+  std::optional<std::uint64_t> limit_entries;
+  WallTime measured_at{};                 // when the quota was asked, or the walk began
+  std::optional<WallTime> last_write;     // the newest mtime of a regular file
+  std::chrono::duration<double> took{0};  // of a walk, with its pauses
+  bool estimated = false;                 // some hard links were counted in parts
+
+  struct Progress {
+    std::uint64_t bytes = 0;
+    std::uint64_t entries = 0;
+    WallTime began{};
+  };
+  std::optional<Progress> walking;
+};
 
 // What is known of one volume (or filesystem) now. Absent means unknown.
 struct Reading {
@@ -45,6 +69,8 @@ struct Reading {
   std::optional<bool> responsive;       // do metadata calls return
   std::optional<bool> read_only;        // mount or superblock, as the last good answer says
   std::string problem;                  // why there is no fresh answer; empty when there is
+  std::optional<TreeUse::Progress> walking;
+  std::optional<WallTime> last_write;
 };
 
 struct SourceState {
@@ -58,6 +84,7 @@ struct Snapshot {
   std::shared_ptr<const Inventory> inventory;
   std::vector<Reading> volumes;      // parallel to inventory->volumes
   std::vector<Reading> filesystems;  // parallel to inventory->filesystems
+  std::vector<TreeUse> trees;        // parallel to inventory->targets
   std::vector<SourceState> sources;
   MeasurementSet measurements;
   WallTime taken_at;

@@ -235,12 +235,13 @@ void GeneratedNode::plain(PodState& pod, Expected e, const std::string& source_j
   pod.volumes_json += R"({"name":")" + e.name + "\"," + source_json + "},";
   e.shares = true;
   e.device = "nvme0n1p1";
+  e.target = std::string(kRootDevice) + " " + e.target;
   pod.expected.push_back(e);
 }
 
 void GeneratedNode::empty_dir(PodState& pod, Expected e) {
   e.kind = "emptyDir";
-  volume_dir(e.uid, "empty-dir", e.name);
+  e.target = volume_dir(e.uid, "empty-dir", e.name);
   plain(pod, e, R"("emptyDir":{})");
 }
 
@@ -258,12 +259,13 @@ void GeneratedNode::memory(PodState& pod, Expected e) {
 
 void GeneratedNode::config_map(PodState& pod, Expected e) {
   e.kind = "configMap";
-  volume_dir(e.uid, "configmap", e.name);
+  e.target = volume_dir(e.uid, "configmap", e.name);
   plain(pod, e, R"("configMap":{})");
 }
 
 void GeneratedNode::host_path(PodState& pod, Expected e) {
   e.kind = "hostPath";
+  e.target = "/var/log";
   plain(pod, e, R"("hostPath":{"path":"/var/log"})");
 }
 

@@ -52,6 +52,46 @@ void lay_out(const std::string& listing, const fs::path& root) {
   }
 }
 
+// What a walk of each directory would have found: the listing's sizes in whole blocks. Absent for
+// paths that nobody listed.
+class RecordedWalks {
+ public:
+  explicit RecordedWalks(const std::string& listing) {
+    std::istringstream lines(listing);
+    for (std::string line; std::getline(lines, line);) {
+      std::istringstream fields(line);
+      std::string type;
+      std::string field;
+      std::uint64_t size = 0;
+      fields >> type;
+      while (fields >> field && !field.starts_with('/'))
+        size = std::strtoull(field.c_str(), {}, 10);
+      constexpr std::uint64_t kBlock = 4096;
+      if (field.ends_with("/sparse")) size = 1;  // a hole, and one byte at its end
+      if (!field.empty()) sizes_[field] = type == "l" ? 0 : (size + kBlock - 1) / kBlock * kBlock;
+    }
+  }
+
+  [[nodiscard]] TreeUse walk(const std::string& path, WallTime now) const {
+    TreeUse use;
+    if (!sizes_.contains(path)) return use;
+    use.method = UsageMethod::kWalk;
+    use.measured_at = now;
+    std::uint64_t entries = 0;
+    for (auto it = sizes_.lower_bound(path); it != sizes_.end(); ++it) {
+      if (!it->first.starts_with(path)) break;
+      if (it->first != path && it->first[path.size()] != '/') continue;
+      use.bytes += it->second;
+      ++entries;
+    }
+    use.entries = entries;
+    return use;
+  }
+
+ private:
+  std::map<std::string, std::uint64_t> sizes_;
+};
+
 // "== path" and then that file's content.
 void write_vol_data(const std::string& listing, const fs::path& root) {
   std::istringstream lines(listing);
@@ -184,6 +224,12 @@ SnapshotInput RecordedNode::measured(std::shared_ptr<const Inventory> inventory,
       }
       states.push_back(state.get());
     }
+  }
+  const RecordedWalks walks(read_fixture("recorded-node/kubelet-tree.txt"));
+  for (const Target& target : input.inventory->targets) {
+    const std::string path =
+        (target.path == "/" ? "" : target.path) + (target.below.empty() ? "" : "/" + target.below);
+    input.trees.push_back(target.walk ? walks.walk(path, now) : TreeUse{});
   }
   return input;
 }

@@ -32,12 +32,14 @@ class WorkersTest : public SystemTest {
     SystemTest::SetUp();
     if (IsSkipped()) return;
     WorkerOptions options;
-    options.exe = VOLUMETER_PATH;
+    options.program.exe = VOLUMETER_PATH;
     options.deadline = 1s;
     pool_ = std::make_unique<WorkerPool>(loop_, options);
   }
 
-  Target target(const std::string& path) { return {device_of(path), "/", path, "tmpfs", false}; }
+  Target target(const std::string& path) {
+    return {device_of(path), "/", path, "tmpfs", false, "", false};
+  }
 
   // Runs the loop until `done`, for at most `limit`.
   bool run_until(const std::function<bool()>& done, std::chrono::milliseconds limit = 10s) {
@@ -51,7 +53,7 @@ class WorkersTest : public SystemTest {
 
   std::optional<JobResult> sample(const Target& where, std::chrono::milliseconds limit = 10s) {
     std::optional<JobResult> result;
-    pool_->submit(0, where, [&](const JobResult& r) { result = r; });
+    pool_->submit({0, where}, [&](const JobResult& r) { result = r; });
     run_until([&] { return result.has_value(); }, limit);
     return result;
   }
@@ -90,7 +92,8 @@ TEST_F(WorkersTest, ASymlinkOnTheWayIsRefused) {
 TEST_F(WorkersTest, BtrfsSubvolumesAreVisible) {
   const std::string where = node->csi_dir("u", "btrfs");
   node->mount_image(node->image("btrfs", 120 << 20), "btrfs", where);
-  Target btrfs{{0, 9999}, "/", where, "btrfs", false};  // st_dev is never the mount's number
+  Target btrfs{{0, 9999}, "/", where, "btrfs",
+               false,     "",  false};  // st_dev is never the mount's number
   EXPECT_EQ(sample(btrfs)->answer.error, 0);
   Node::unmount(where);
   EXPECT_EQ(sample(btrfs)->answer.error, kNotVisible);
@@ -106,10 +109,10 @@ TEST_F(WorkersTest, NeighboursOfAHungVolumeAreServedAtOnce) {
   bool timed_out = false;
   for (std::size_t i = 0; i < paths.size(); ++i) {
     if (i == 5) {
-      pool_->submit(0, hung,
+      pool_->submit({0, hung},
                     [&](const JobResult& r) { timed_out = r.outcome == JobOutcome::kTimedOut; });
     }
-    pool_->submit(0, target(paths[i]), [&](const JobResult& r) {
+    pool_->submit({0, target(paths[i])}, [&](const JobResult& r) {
       answered += r.outcome == JobOutcome::kAnswered ? 1 : 0;
     });
   }
@@ -153,7 +156,7 @@ TEST_F(WorkersTest, WhateverErrnoAVolumeAnswersIsAnAnswer) {
   stall.fail_statfs(ECANCELED);
   stall.hold("statfs");
   std::optional<JobResult> late;
-  pool_->submit(0, odd, [&](const JobResult& r) { late = r; });
+  pool_->submit({0, odd}, [&](const JobResult& r) { late = r; });
   run_until([] { return false; }, 400ms);
   EXPECT_FALSE(late);
   stall.release();
@@ -172,7 +175,7 @@ TEST_F(WorkersTest, LongPathsAreServedToo) {
   Node::mount("tmpfs", where, "tmpfs", 0, "size=1m");
   int answered = 0;
   for (int i = 0; i < 300; ++i) {
-    pool_->submit(0, target(where), [&](const JobResult& r) {
+    pool_->submit({0, target(where)}, [&](const JobResult& r) {
       answered += r.outcome == JobOutcome::kAnswered && r.answer.error == 0 ? 1 : 0;
     });
   }
@@ -204,7 +207,7 @@ TEST_F(WorkersTest, AWorkerWithoutACpuIsNotHung) {
   std::ofstream(group + "/cgroup.procs") << worker << std::endl;
   ::kill(worker, SIGSTOP);
   std::optional<JobResult> result;
-  pool_->submit(0, target(path), [&](const JobResult& r) { result = r; });
+  pool_->submit({0, target(path)}, [&](const JobResult& r) { result = r; });
   run_until([&] { return result.has_value(); }, 2500ms);
   EXPECT_FALSE(result) << "twice its deadline later it isn't called hung";
   ::kill(worker, SIGCONT);
@@ -226,19 +229,19 @@ TEST_F(WorkersTest, AKilledWorkerIsReplacedAndItsJobsAreDone) {
 
 TEST_F(WorkersTest, AMissingBinaryIsAFailureAndNoHang) {
   WorkerOptions options;
-  options.exe = "/nonexistent/volumeter";
+  options.program.exe = "/nonexistent/volumeter";
   pool_ = std::make_unique<WorkerPool>(loop_, options);
   EXPECT_EQ(sample(target(tmpfs_volume("u", "v")))->outcome, JobOutcome::kFailed);
 }
 
 TEST_F(WorkersTest, ABinaryThatEndsAtOnceIsAFailureAndNoLoop) {
   WorkerOptions options;
-  options.exe = "/bin/false";
+  options.program.exe = "/bin/false";
   pool_ = std::make_unique<WorkerPool>(loop_, options);
   const std::string path = tmpfs_volume("u", "v");
   int failed = 0;
   for (int i = 0; i < 300; ++i) {
-    pool_->submit(0, target(path),
+    pool_->submit({0, target(path)},
                   [&](const JobResult& r) { failed += r.outcome == JobOutcome::kFailed ? 1 : 0; });
   }
   EXPECT_TRUE(run_until([&] { return failed == 300; })) << failed;
@@ -272,10 +275,11 @@ TEST_F(WorkersTest, AFilesystemOverADeadDiskStaysResponsive) {
 }
 
 // In a child, because it can't be undone.
-int in_sandbox(const std::function<int()>& check) {
+int in_sandbox(const std::function<int()>& check,
+               WorkerProfile profile = WorkerProfile::kMetadata) {
   const pid_t child = ::fork();
   if (child == 0) {
-    const SandboxReport report = enter_metadata_sandbox();
+    const SandboxReport report = enter_sandbox(profile);
     ::_exit(report.capabilities ? check() : 99);
   }
   int status = 0;

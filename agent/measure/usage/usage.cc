@@ -3,47 +3,16 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <limits>
+#include <utility>
+
+#include "measure/usage/usage_metrics.h"
 
 namespace volumeter {
 namespace {
 
-const VolumeMetric kCapacity("stats_capacity_bytes", "Size of the volume in bytes.");
-const VolumeMetric kAvailable("stats_available_bytes",
-                              "Bytes an unprivileged process can still write.");
-const VolumeMetric kUsed("stats_used_bytes", "Bytes in use.");
-const VolumeMetric kInodes("stats_inodes", "Number of inodes.");
-const VolumeMetric kInodesFree("stats_inodes_free", "Number of free inodes.");
-const VolumeMetric kInodesUsed("stats_inodes_used", "Number of used inodes.");
-const VolumeMetric kRatio(
-    "usage_ratio", "How full the volume is, 0 to 1: used/(used+available), as df computes it.");
-const VolumeMetric kInodesRatio("inodes_usage_ratio", "Share of the inodes in use, 0 to 1.");
-const VolumeMetric kMethod("usage_method",
-                           "1 for the method that measures this volume's usage: statfs, or none "
-                           "where it shares a filesystem or is a block device.",
-                           MetricType::kGauge, {"method"});
-
-MetricDesc filesystem_metric(const std::string& suffix, const std::string& help) {
-  return {"volumeter_filesystem_" + suffix,
-          help,
-          MetricType::kGauge,
-          {"device", "mountpoint", "fstype"}};
-}
-const MetricDesc kFsCapacity = filesystem_metric("capacity_bytes", "Size in bytes.");
-const MetricDesc kFsAvailable =
-    filesystem_metric("available_bytes", "Bytes an unprivileged process can still write.");
-const MetricDesc kFsUsed = filesystem_metric("used_bytes", "Bytes in use.");
-const MetricDesc kFsInodes = filesystem_metric("inodes", "Number of inodes.");
-const MetricDesc kFsInodesFree = filesystem_metric("inodes_free", "Number of free inodes.");
-const MetricDesc kFsInodesUsed = filesystem_metric("inodes_used", "Number of used inodes.");
-const MetricDesc kFsRatio =
-    filesystem_metric("usage_ratio", "How full it is, 0 to 1: used/(used+available).");
-const MetricDesc kFsInodesRatio =
-    filesystem_metric("inodes_usage_ratio", "Share of the inodes in use, 0 to 1.");
-
-int sample(int fd, SampleAnswer& answer) {
+int sample(int fd, std::uint64_t /*argument*/, SampleAnswer& answer) {
   struct statfs st {};
   if (::fstatfs(fd, &st) != 0) return errno;
   answer.store(
@@ -59,62 +28,30 @@ std::optional<std::uint64_t> bytes(std::uint64_t blocks, std::uint64_t size) {
   return product;
 }
 
-template <class Metric>
-struct UsageMetrics {
-  const Metric &capacity, &available, &used, &inodes, &inodes_free, &inodes_used, &ratio,
-      &inodes_ratio;
-};
-
-template <class Add>
-void add_usage(const Usage& usage, Add&& add) {
-  const auto number = [&](const auto& metric, std::optional<std::uint64_t> value) {
-    if (value) add(metric, static_cast<double>(*value));
-  };
-  const auto& m = add.metrics;
-  number(m.capacity, usage.capacity);
-  number(m.available, usage.available);
-  number(m.used, usage.used);
-  number(m.inodes, usage.inodes);
-  number(m.inodes_free, usage.inodes_free);
-  number(m.inodes_used, usage.inodes_used);
-  if (const auto ratio = usage.ratio()) add(m.ratio, *ratio);
-  if (const auto ratio = usage.inodes_ratio()) add(m.inodes_ratio, *ratio);
+// What a volume that shares a filesystem was promised.
+std::optional<std::uint64_t> promised(const Inventory& inventory, const Volume& volume) {
+  return volume.claim ? inventory.claims[*volume.claim].requested_bytes : volume.size_limit;
 }
 
-struct AddToSubject {
-  MeasurementSet& out;
-  const Subject& subject;
-  UsageMetrics<VolumeMetric> metrics{kCapacity,   kAvailable,  kUsed,  kInodes,
-                                     kInodesFree, kInodesUsed, kRatio, kInodesRatio};
-  void operator()(const VolumeMetric& metric, double value) const {
-    out.add(metric, subject, value);
-  }
-};
-
-struct AddToFilesystem {
-  MeasurementSet& out;
-  const Labels& labels;
-  UsageMetrics<MetricDesc> metrics{kFsCapacity,   kFsAvailable,  kFsUsed,  kFsInodes,
-                                   kFsInodesFree, kFsInodesUsed, kFsRatio, kFsInodesRatio};
-  void operator()(const MetricDesc& metric, double value) const { out.add(metric, labels, value); }
-};
+// Does anything break at 100 %? Absent where nobody can tell: a share's server may enforce a limit,
+// and what was promised nothing has no 100 %.
+std::optional<bool> enforced(const Inventory& inventory, const Volume& volume,
+                             const TreeUse* tree) {
+  if (volume.mode == VolumeMode::kBlock || (volume.target && !volume.shares_filesystem))
+    return true;
+  if (tree != nullptr && tree->limit_bytes) return true;
+  if (!promised(inventory, volume)) return std::nullopt;
+  if (volume.kind == VolumeKind::kEmptyDir) return true;  // the kubelet evicts the pod
+  const bool local = volume.target && inventory.targets[*volume.target].walk;
+  return local ? std::optional(false) : std::nullopt;
+}
 
 class UsageMeasurer final : public SampledMeasurer {
  public:
   [[nodiscard]] std::string_view name() const override { return "usage"; }
-
   [[nodiscard]] std::vector<const MetricDesc*> families() const override {
-    std::vector<const MetricDesc*> all = {&kFsCapacity, &kFsAvailable,  &kFsUsed,
-                                          &kFsInodes,   &kFsInodesFree, &kFsInodesUsed,
-                                          &kFsRatio,    &kFsInodesRatio};
-    for (const VolumeMetric* metric : {&kCapacity, &kAvailable, &kUsed, &kInodes, &kInodesFree,
-                                       &kInodesUsed, &kRatio, &kInodesRatio, &kMethod}) {
-      all.push_back(&metric->claim);
-      all.push_back(&metric->pod);
-    }
-    return all;
+    return usage_families();
   }
-
   [[nodiscard]] SampleFunction function() const override { return sample; }
 
   // Every one: shared filesystems too, because the answer says that the volume responds.
@@ -124,31 +61,20 @@ class UsageMeasurer final : public SampledMeasurer {
     return all;
   }
 
-  void describe(const Inventory& inventory, MeasurementSet& out) const override {
-    for (const Subject& subject : inventory.subjects) {
-      if (subject.hidden) continue;
-      const bool alone =
-          std::any_of(subject.volumes.begin(), subject.volumes.end(), [&](std::size_t i) {
-            return inventory.volumes[i].target && !inventory.volumes[i].shares_filesystem;
-          });
-      const UsageMethod method = alone ? UsageMethod::kStatfs : UsageMethod::kNone;
-      out.add(kMethod, subject, {std::string(to_string(method))}, 1);
-    }
-  }
-
   void report(const std::vector<const TargetState*>& states, Snapshot& out) override {
     const Inventory& inventory = *out.inventory;
     for (std::size_t i = 0; i < inventory.volumes.size(); ++i) {
-      read_volume(inventory.volumes[i], states, out.volumes[i]);
+      read_volume(inventory.volumes[i], states, out, out.volumes[i]);
     }
     for (std::size_t i = 0; i < inventory.filesystems.size(); ++i) {
       const Filesystem& filesystem = inventory.filesystems[i];
       read(states[filesystem.target], out.filesystems[i]);
       if (out.filesystems[i].usage) {
-        add_usage(*out.filesystems[i].usage, AddToFilesystem{out.measurements, filesystem.labels});
+        add_usage(out.measurements, filesystem, *out.filesystems[i].usage);
       }
     }
     for (std::size_t i = 0; i < inventory.subjects.size(); ++i) report_subject(i, out);
+    add_ephemeral(out);
   }
 
  private:
@@ -162,28 +88,85 @@ class UsageMeasurer final : public SampledMeasurer {
   }
 
   static void read_volume(const Volume& volume, const std::vector<const TargetState*>& states,
-                          Reading& reading) {
+                          const Snapshot& out, Reading& reading) {
     if (volume.mode == VolumeMode::kBlock) {
       if (volume.device_bytes) reading.usage.emplace().capacity = volume.device_bytes;
-    } else if (volume.target && !volume.shares_filesystem) {
-      read(states[*volume.target], reading);
+      return;
     }
+    if (!volume.target) return;
+    read(states[*volume.target], reading);
+    if (volume.shares_filesystem) read_tree(volume, out, reading);
+  }
+
+  // `reading` holds what statfs answered: the filesystem's numbers, unless a project answers.
+  static void read_tree(const Volume& volume, const Snapshot& out, Reading& reading) {
+    const TreeUse& tree = out.trees[*volume.target];
+    const Reading statfs = std::exchange(reading, {});
+    reading.read_only = statfs.read_only;
+    reading.walking = tree.walking;
+    reading.method = tree.method;
+    if (tree.method == UsageMethod::kNone) return;
+    reading.last_write = tree.last_write;
+    Usage& usage = reading.usage.emplace();
+    if (tree.method == UsageMethod::kStatfsProject && statfs.usage &&
+        statfs.usage->capacity == tree.limit_bytes) {
+      usage = *statfs.usage;
+      reading.measured_at = statfs.measured_at;
+      if (!tree.limit_entries || usage.inodes != tree.limit_entries) {
+        usage.inodes.reset();
+        usage.inodes_free.reset();
+        usage.inodes_used = tree.entries;
+      }
+      return;
+    }
+    reading.measured_at = tree.measured_at;
+    usage.used = tree.bytes;
+    usage.inodes_used = tree.entries;
+    usage.capacity = tree.limit_bytes ? tree.limit_bytes : promised(*out.inventory, volume);
+    if (tree.limit_bytes) usage.available = rest(*tree.limit_bytes, tree.bytes);
+    usage.inodes = tree.limit_entries;
+    if (tree.limit_entries && tree.entries) {
+      usage.inodes_free = rest(*tree.limit_entries, *tree.entries);
+    }
+  }
+
+  static std::uint64_t rest(std::uint64_t limit, std::uint64_t used) {
+    return limit > used ? limit - used : 0;
   }
 
   // Several pods can use one claim: the first volume that has an answer speaks for it.
   void report_subject(std::size_t index, Snapshot& out) {
-    const Subject& subject = out.inventory->subjects[index];
-    const Reading* answer = nullptr;
+    const Inventory& inventory = *out.inventory;
+    const Subject& subject = inventory.subjects[index];
+    if (subject.hidden) return;
+    std::size_t speaker = subject.volumes.front();
     for (const std::size_t i : subject.volumes) {
-      if (answer == nullptr && out.volumes[i].usage) answer = &out.volumes[i];
+      const bool better = out.volumes[i].usage && !out.volumes[speaker].usage;
+      if (better || (!out.volumes[speaker].usage && out.volumes[i].walking)) speaker = i;
     }
-    if (answer != nullptr) add_usage(*answer->usage, AddToSubject{out.measurements, subject});
-    if (answer != nullptr && answer->measured_at) {
-      last_measured_.add(out, index, *answer->measured_at);
+    const Reading& answer = out.volumes[speaker];
+    const Volume& volume = inventory.volumes[speaker];
+    out.measurements.add(usage_method_metric().for_subject(subject),
+                         methods_.get(out.inventory, index, to_string(method_of(volume, answer))),
+                         1);
+    const TreeUse* tree =
+        volume.target && volume.shares_filesystem ? &out.trees[*volume.target] : nullptr;
+    if (answer.usage) add_usage(out.measurements, subject, *answer.usage);
+    if (answer.measured_at) last_measured_.add(out, index, *answer.measured_at);
+    if (tree != nullptr) add_walk(out.measurements, subject, answer, *tree);
+    if (const auto yes = enforced(inventory, volume, tree)) {
+      add_enforced(out.measurements, subject, *yes);
     }
   }
 
+  // A volume that statfs answers for is measured so even while it doesn't answer.
+  static UsageMethod method_of(const Volume& volume, const Reading& reading) {
+    const bool alone = volume.target && !volume.shares_filesystem;
+    return alone ? UsageMethod::kStatfs : reading.method;
+  }
+
   LastMeasured last_measured_{"usage"};
+  ExtendedLabels methods_;
 };
 
 }  // namespace

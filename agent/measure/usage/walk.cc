@@ -18,7 +18,7 @@ namespace {
 
 // How many directories on the way down keep their fd and buffer; the others are opened again.
 constexpr std::size_t kOpenFrames = 24;
-constexpr std::size_t kHardLinkBytes = 16 << 20;
+constexpr int kAskAfter = 8;  // entries: few, because each may wait for a slow disk
 constexpr unsigned kMask =
     STATX_TYPE | STATX_NLINK | STATX_INO | STATX_SIZE | STATX_BLOCKS | STATX_MTIME;
 
@@ -51,10 +51,10 @@ void WalkTotals::add(const WalkTotals& other) {
   if (!last_write || key(*last_write) < key(*other.last_write)) last_write = other.last_write;
 }
 
-Walk::Walk(OnDirectory on_directory, OnError on_error)
+Walk::Walk(std::size_t hard_link_bytes, OnDirectory on_directory, OnError on_error)
     : on_directory_(std::move(on_directory)),
       on_error_(std::move(on_error)),
-      hard_links_(kHardLinkBytes) {}
+      hard_links_(hard_link_bytes) {}
 
 WalkTotals Walk::totals() const {
   WalkTotals all = done_;
@@ -134,7 +134,7 @@ Status Walk::begin(int root) {
 Result<bool> Walk::advance(int root, const std::function<bool()>& enough) {
   if (auto ready = begin(root); !ready) return ready.error();
   for (unsigned n = 1; !frames_.empty(); ++n) {
-    if (n % 64 == 0 && enough()) break;
+    if (n % kAskAfter == 0 && enough()) break;
     Frame& frame = frames_.back();
     Entry entry;
     if (next_entry(frame, entry)) {

@@ -44,10 +44,12 @@ class Walk {
   // What could not be looked at, and why.
   using OnError = std::function<void(const std::string&, int)>;
 
-  explicit Walk(OnDirectory on_directory = {}, OnError on_error = {});
+  // Hard links are remembered in at most `hard_link_bytes`, and for a moment half as much again.
+  explicit Walk(std::size_t hard_link_bytes = 16 << 20, OnDirectory on_directory = {},
+                OnError on_error = {});
 
   // Walks on below `root`, an fd of the tree's top (O_PATH will do), until all is done (true) or
-  // `enough` says so (asked every 64 entries). Holds no fd afterwards. An error when the root can't
+  // `enough` says so (asked every 8 entries). Holds no fd afterwards. An error when the root can't
   // be listed or isn't the one it was. May hang in any call, as everything that touches a volume
   // may.
   Result<bool> advance(int root, const std::function<bool()>& enough);
