@@ -10,6 +10,12 @@
 
 namespace volumeter {
 
+namespace {
+// A walk's call may sleep for as many times as long as statfs may: its reads wait while anybody else
+// wants the disk.
+constexpr int kWalkPatience = 15;
+}  // namespace
+
 std::optional<std::string> check_host(const Config& config) {
   const UniqueFd root(::open(config.host.rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return Error::from_errno("--path.rootfs: open " + config.host.rootfs, errno).message;
@@ -47,6 +53,7 @@ CollectorOptions collector_options(const Config& config) {
   options.sampler.interval = config.interval;
   options.walker.workers.program.rootfs = config.host.rootfs;
   options.walker.enabled = config.walk && !config.disabled_measurers.contains("usage");
+  options.walker.workers.deadline = config.worker_deadline * kWalkPatience;
   options.walker.interval = config.walk_interval;
   options.walker.state_dir = config.state_dir;
   options.walker.stale_after = std::chrono::duration_cast<std::chrono::seconds>(config.stale_after);

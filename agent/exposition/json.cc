@@ -50,6 +50,7 @@ Json volume(const Row& row) {
   out["method"] = row.method;
   put(out, "requestedBytes", row.requested);
   if (Json numbers = usage(row); !numbers.empty()) out["usage"] = std::move(numbers);
+  put(out, "walkedEntries", row.walked_entries);
   out["state"] = to_string(row.state);
   put(out, "problem", row.problem);
   return out;

@@ -26,9 +26,14 @@ const char* severity(std::optional<double> ratio) {
 std::string bar(const Row& row) {
   const auto ratio = row.usage.ratio();
   if (!ratio) {
+    if (row.walked_entries) {
+      return tag("span", css_class("why"),
+                 "first walk: " + std::to_string(*row.walked_entries) + " entries so far");
+    }
     const char* why = row.volume_mode == "Block"     ? "block device"
-                      : row.shares_filesystem        ? "shares a filesystem"
                       : row.state == RowState::kHung ? "no answer"
+                      : row.usage.used               ? "no size promised"
+                      : row.shares_filesystem        ? "shares a filesystem"
                                                      : "unknown";
     return tag("span", css_class("why"), why);
   }
@@ -60,6 +65,12 @@ std::string state_cell(const Row& row) {
   return out;
 }
 
+// statfs goes without saying.
+std::string method_note(const Row& row) {
+  if (row.method == "none" || row.method == "statfs") return {};
+  return tag("small", "", html_escape(row.method));
+}
+
 std::string table_row(const Row& row) {
   std::string type = tag("span", "", html_escape(row.type == "filesystem" ? row.fstype : row.type));
   if (!row.device.empty()) type += tag("small", "", html_escape(row.device));
@@ -69,7 +80,7 @@ std::string table_row(const Row& row) {
                  tag("td", css_class("n"), human_bytes(row.usage.used)) +
                  tag("td", css_class("n"), human_bytes(row.usage.capacity)) +
                  tag("td", css_class("n"), percent(row.usage.inodes_ratio())) +
-                 tag("td", css_class("n"), human_age(row.age_seconds)) +
+                 tag("td", css_class("n"), human_age(row.age_seconds) + method_note(row)) +
                  tag("td", "", state_cell(row))) +
          "\n";
 }

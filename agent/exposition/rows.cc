@@ -52,6 +52,7 @@ Row to_row(const Inventory& inventory, const Volume& volume, const Reading& read
     row.requested = inventory.claims[*volume.claim].requested_bytes;
   }
   if (reading.usage) row.usage = *reading.usage;
+  if (reading.walking && !reading.usage) row.walked_entries = reading.walking->entries;
   row.age_seconds = age(reading, now);
   row.problem = reading.problem;
   if (volume.mount_expected && !volume.mounted) {

@@ -31,6 +31,7 @@ struct Row {
   Usage usage;
   std::optional<std::uint64_t> requested;
   std::optional<double> age_seconds;  // of `usage`
+  std::optional<std::uint64_t> walked_entries;  // so far, of a first walk that isn't complete
   bool shares_filesystem = false;
   bool mounted = false;
   RowState state = RowState::kUnknown;

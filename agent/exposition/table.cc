@@ -27,13 +27,13 @@ const std::vector<Column>& columns(bool wide) {
       {"USE%", true, [](const Row& r) { return percent(r.usage.ratio()); }},
       {"IUSE%", true, [](const Row& r) { return percent(r.usage.inodes_ratio()); }},
       {"AGE", true, [](const Row& r) { return human_age(r.age_seconds); }},
+      {"METHOD", false, [](const Row& r) { return or_dash(r.method == "none" ? "" : r.method); }},
       {"STATE", false, [](const Row& r) { return std::string(to_string(r.state)); }},
   };
   static const std::vector<Column> kWide = [] {
     std::vector<Column> all = kNarrow;
     const std::vector<Column> more = {
         {"REQUESTED", true, [](const Row& r) { return human_bytes(r.requested); }},
-        {"METHOD", false, [](const Row& r) { return r.method; }},
         {"MODE", false, [](const Row& r) { return or_dash(r.volume_mode); }},
         {"DEVICE", false, [](const Row& r) { return or_dash(r.device); }},
         {"FSTYPE", false, [](const Row& r) { return or_dash(r.fstype); }},
@@ -89,10 +89,13 @@ std::string to_table(const std::vector<Row>& rows, bool wide) {
   std::string out;
   for (const auto& row : cells) out += line(row, all, widths, shown);
   for (const Row& row : rows) {
-    if (row.problem.empty()) continue;
     const std::string where =
         row.pod.empty() ? row.volume : row.namespace_ + "/" + row.pod + " " + row.volume;
-    out += where + ": " + row.problem + "\n";
+    if (!row.problem.empty()) out += where + ": " + row.problem + "\n";
+    if (row.walked_entries) {
+      out += where + ": its first walk has counted " + std::to_string(*row.walked_entries) +
+             " entries so far\n";
+    }
   }
   return out;
 }

@@ -44,12 +44,13 @@ struct TreeUse {
   UsageMethod method = UsageMethod::kNone;  // none: nothing is known yet
   std::uint32_t project = 0;                // whose quota it is
   std::uint64_t bytes = 0;
-  std::optional<std::uint64_t> entries;  // files, directories and the rest: inodes
+  std::optional<std::uint64_t> inodes;  // files, directories and the rest
   // Enforced. With kStatfsProject, statfs answers for the project while it says these sizes.
   std::optional<std::uint64_t> limit_bytes;
-  std::optional<std::uint64_t> limit_entries;
+  std::optional<std::uint64_t> limit_inodes;
   WallTime measured_at{};                 // when the quota was asked, or the walk began
   std::optional<WallTime> last_write;     // the newest mtime of a regular file
+  std::uint64_t entries = 0;              // that the walk counted: each link
   std::chrono::duration<double> took{0};  // of a walk, with its pauses
   bool estimated = false;                 // some hard links were counted in parts
 

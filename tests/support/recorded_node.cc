@@ -77,14 +77,13 @@ class RecordedWalks {
     if (!sizes_.contains(path)) return use;
     use.method = UsageMethod::kWalk;
     use.measured_at = now;
-    std::uint64_t entries = 0;
     for (auto it = sizes_.lower_bound(path); it != sizes_.end(); ++it) {
       if (!it->first.starts_with(path)) break;
       if (it->first != path && it->first[path.size()] != '/') continue;
       use.bytes += it->second;
-      ++entries;
+      ++use.entries;
     }
-    use.entries = entries;
+    use.inodes = use.entries;
     return use;
   }
 

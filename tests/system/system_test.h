@@ -33,6 +33,11 @@ class SystemTest : public testing::Test {
   std::unique_ptr<Node> node;
 };
 
+// What du says of a tree, in bytes.
+inline std::uint64_t du(const std::string& path, const std::string& more = "--block-size=1") {
+  return std::stoull(run({"du", "-sx", "--block-size=1", more, path}).text);
+}
+
 // A series of a volume without names: pod and volume are directory names.
 inline std::string pod_series(const std::string& metric, const std::string& uid,
                               const std::string& volume, const std::string& type = "csi",

@@ -38,11 +38,6 @@ WalkTotals walk(const std::string& path, const std::function<bool()>& enough = n
   }
 }
 
-std::uint64_t du(const std::string& path, const std::string& more = "--block-size=1") {
-  const Output output = run({"du", "-sx", "--block-size=1", more, path});
-  return std::stoull(output.text);
-}
-
 void write(const fs::path& path, std::size_t bytes) {
   std::ofstream(path) << std::string(bytes, 'x');
 }

@@ -12,9 +12,9 @@ TreeUse counted(const QuotaLook& look) {
   use.method = UsageMethod::kQuota;
   use.project = look.project;
   use.bytes = look.used;
-  use.entries = look.entries;
+  use.inodes = look.entries;
   use.limit_bytes = unless_zero(look.limit);
-  use.limit_entries = unless_zero(look.entry_limit);
+  use.limit_inodes = unless_zero(look.entry_limit);
   return use;
 }
 
@@ -64,12 +64,12 @@ std::optional<TreeUse> use_by_quota(const std::vector<QuotaLook>& looks) {
     TreeUse use = counted(here);
     use.method = UsageMethod::kStatfsProject;
     use.limit_bytes = here.capacity;
-    if (!is_counted) use.entries.reset();
+    if (!is_counted) use.inodes.reset();
     // Only a limit on inodes lets statfs answer for the project's inodes too.
     if (here.files < looks[kFilesystem].files) {
-      use.limit_entries = here.files;
+      use.limit_inodes = here.files;
     } else {
-      use.limit_entries.reset();
+      use.limit_inodes.reset();
     }
     return use;
   }

@@ -63,6 +63,7 @@ void store(const WalkTotals& totals, std::uint32_t flags, std::uint64_t cpu_sinc
   WalkSlice slice;
   slice.bytes = totals.bytes;
   slice.entries = totals.entries;
+  slice.inodes = totals.inodes;
   slice.errors = totals.errors;
   slice.flags = flags | (totals.estimated ? WalkSlice::kEstimated : 0U);
   if (totals.last_write) {
@@ -78,7 +79,7 @@ void store(const WalkTotals& totals, std::uint32_t flags, std::uint64_t cpu_sinc
 WalkTotals totals_of_file(const struct stat& st) {
   WalkTotals totals;
   totals.bytes = static_cast<std::uint64_t>(st.st_blocks) * 512;
-  totals.entries = 1;
+  totals.entries = totals.inodes = 1;
   if (S_ISREG(st.st_mode)) totals.last_write = st.st_mtim;
   return totals;
 }

@@ -40,6 +40,7 @@ struct WalkSlice {
   };
   std::uint64_t bytes = 0;
   std::uint64_t entries = 0;
+  std::uint64_t inodes = 0;
   std::uint64_t errors = 0;
   std::int64_t last_write_seconds = 0;
   std::uint32_t last_write_ns = 0;

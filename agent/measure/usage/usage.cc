@@ -112,21 +112,21 @@ class UsageMeasurer final : public SampledMeasurer {
         statfs.usage->capacity == tree.limit_bytes) {
       usage = *statfs.usage;
       reading.measured_at = statfs.measured_at;
-      if (!tree.limit_entries || usage.inodes != tree.limit_entries) {
+      if (!tree.limit_inodes || usage.inodes != tree.limit_inodes) {
         usage.inodes.reset();
         usage.inodes_free.reset();
-        usage.inodes_used = tree.entries;
+        usage.inodes_used = tree.inodes;
       }
       return;
     }
     reading.measured_at = tree.measured_at;
     usage.used = tree.bytes;
-    usage.inodes_used = tree.entries;
+    usage.inodes_used = tree.inodes;
     usage.capacity = tree.limit_bytes ? tree.limit_bytes : promised(*out.inventory, volume);
     if (tree.limit_bytes) usage.available = rest(*tree.limit_bytes, tree.bytes);
-    usage.inodes = tree.limit_entries;
-    if (tree.limit_entries && tree.entries) {
-      usage.inodes_free = rest(*tree.limit_entries, *tree.entries);
+    usage.inodes = tree.limit_inodes;
+    if (tree.limit_inodes && tree.inodes) {
+      usage.inodes_free = rest(*tree.limit_inodes, *tree.inodes);
     }
   }
 

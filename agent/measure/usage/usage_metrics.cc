@@ -145,7 +145,7 @@ void add_walk(MeasurementSet& out, const Subject& subject, const Reading& readin
     out.add(kWalkProgress, subject, static_cast<double>(reading.walking->entries));
   }
   if (tree.method != UsageMethod::kWalk) return;
-  if (tree.entries) out.add(kWalkEntries, subject, static_cast<double>(*tree.entries));
+  out.add(kWalkEntries, subject, static_cast<double>(tree.entries));
   out.add(kWalkDuration, subject, tree.took.count());
 }
 

@@ -44,6 +44,7 @@ void WalkTotals::add(const WalkTotals& other) {
   bytes += other.bytes;
   apparent_bytes += other.apparent_bytes;
   entries += other.entries;
+  inodes += other.inodes;
   errors += other.errors;
   estimated = estimated || other.estimated;
   if (!other.last_write) return;
@@ -97,6 +98,7 @@ void Walk::count(WalkTotals& totals, const struct statx& st) {
         break;
     }
   }
+  ++totals.inodes;
   totals.bytes += st.stx_blocks * 512 / share;
   totals.apparent_bytes += st.stx_size / share;
   if (!S_ISREG(st.stx_mode)) return;

@@ -26,7 +26,8 @@ namespace volumeter {
 struct WalkTotals {
   std::uint64_t bytes = 0;  // st_blocks * 512, of everything with the directories themselves
   std::uint64_t apparent_bytes = 0;  // st_size
-  std::uint64_t entries = 0;
+  std::uint64_t entries = 0;           // each link
+  std::uint64_t inodes = 0;            // hard links once
   std::uint64_t errors = 0;            // entries that could not be looked at, or not into
   std::optional<timespec> last_write;  // the newest mtime of a regular file
   // Some hard-linked files were counted as a part at each link, for want of memory to remember them
