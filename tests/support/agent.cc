@@ -46,8 +46,8 @@ sockaddr_storage to_address(const std::string& text, int port, socklen_t& size) 
 
 Process start(const std::vector<std::string>& flags, const Agent::Options& options,
               const std::string& log) {
-  std::vector<std::string> argv = {VOLUMETER_PATH, "agent",
-                                   "--web.listen-address=" + options.listen};
+  std::vector<std::string> argv = options.wrapper;
+  argv.insert(argv.end(), {VOLUMETER_PATH, "agent", "--web.listen-address=" + options.listen});
   argv.insert(argv.end(), flags.begin(), flags.end());
   Process::Options process = options.process;
   process.stderr_path = log;

@@ -170,17 +170,20 @@ void Node::block_volume(const std::string& uid, const std::string& volume,
   std::filesystem::create_symlink(node, (links + "/" + volume));
 }
 
-std::string Node::image(const std::string& fstype, std::uint64_t size) {
+std::string Node::image(const std::string& fstype, std::uint64_t size,
+                        const std::vector<std::string>& more) {
   const std::string path = directory_ + "/image" + std::to_string(images_++);
   std::ofstream(path).flush();
   std::filesystem::resize_file(path, size);
+  std::vector<std::string> mkfs = {"mkfs." + fstype, "-q"};
   if (fstype == "ext4") {
-    must_run({"mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", path});
-  } else if (fstype == "xfs") {
-    must_run({"mkfs.xfs", "-q", "-f", path});
-  } else if (fstype == "btrfs") {
-    must_run({"mkfs.btrfs", "-q", "-f", path});
+    mkfs.insert(mkfs.end(), {"-F", "-E", "lazy_itable_init=1"});
+  } else {
+    mkfs.emplace_back("-f");
   }
+  mkfs.insert(mkfs.end(), more.begin(), more.end());
+  mkfs.push_back(path);
+  if (!fstype.empty()) must_run(mkfs);
   return path;
 }
 

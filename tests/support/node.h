@@ -62,8 +62,10 @@ class Node {
   // A block volume's symlink and the device node it leads to.
   void block_volume(const std::string& uid, const std::string& volume, const std::string& device);
 
-  // An image of `size` bytes (sparse) with a filesystem: "ext4", "xfs" or "btrfs"; the path.
-  std::string image(const std::string& fstype, std::uint64_t size);
+  // An image of `size` bytes (sparse) with a filesystem: "ext4", "xfs" or "btrfs"; the path. More
+  // arguments are mkfs's.
+  std::string image(const std::string& fstype, std::uint64_t size,
+                    const std::vector<std::string>& more = {});
   // Mounts an image over a fresh loop device; the device.
   std::string mount_image(const std::string& image, const std::string& fstype,
                           const std::string& where);
