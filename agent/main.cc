@@ -7,11 +7,16 @@
 #include "cli/commands.h"
 #include "config/config.h"
 #include "measure/all.h"
+#include "measure/usage/deleted_scan.h"
 #include "measure/usage/tree.h"
 #include "workers/worker_main.h"
 
 int main(int argc, char** argv) {
   using namespace volumeter;
+  if (argc == 3 && std::string_view(argv[1]) == kWorkerCommand &&
+      std::string_view(argv[2]) == kDeletedWorker) {
+    return deleted_worker_main();
+  }
   if (argc == 4 && std::string_view(argv[1]) == kWorkerCommand) {
     if (std::string_view(argv[2]) == "listing") {
       return worker_main(argv[3], WorkerProfile::kListing, tree_functions());

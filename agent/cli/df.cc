@@ -37,6 +37,7 @@ int run_df(const Config& config, const Measurers& measurers) {
   CollectorOptions options = collector_options(config);
   options.walker.share = kAllOfIt;
   options.walker.state_dir.clear();  // the agent's
+  options.deleted.enabled = false;
   Collector collector(loop, config.host, metadata, measurers, options);
   bool patient = true;
   collector.on_snapshot([&](const Snapshot&) {

@@ -11,8 +11,8 @@
 namespace volumeter {
 
 namespace {
-// A walk's call may sleep for as many times as long as statfs may: its reads wait while anybody else
-// wants the disk.
+// A walk's call may sleep for as many times as long as statfs may: its reads wait while anybody
+// else wants the disk.
 constexpr int kWalkPatience = 15;
 }  // namespace
 
@@ -60,6 +60,11 @@ CollectorOptions collector_options(const Config& config) {
   options.sampler.stale_after =
       std::chrono::duration_cast<std::chrono::seconds>(config.stale_after);
   options.sampler.disabled = config.disabled_measurers;
+  options.deleted.enabled = config.deleted_open && !config.disabled_measurers.contains("usage");
+  options.deleted.interval = std::min<std::chrono::milliseconds>(
+      std::max<std::chrono::milliseconds>(std::chrono::minutes(1), config.interval),
+      4 * config.interval);
+  options.deleted.stale_after = options.walker.stale_after;
   return options;
 }
 

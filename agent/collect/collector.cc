@@ -33,7 +33,8 @@ Collector::Collector(EventLoop& loop, const HostPaths& host, MetadataSource& met
       options_(std::move(options)),
       observer_(host, metadata, options_.all_volumes),
       sampler_(loop, measurers, options_.sampler, [this](bool now) { answered(now); }),
-      walker_(loop, options_.walker, [this] { publish_patiently(); }) {
+      walker_(loop, options_.walker, [this] { publish_patiently(); }),
+      deleted_files_(loop, options_.deleted, [this] { publish_patiently(); }) {
   watch_for_changes(host);
   loop_.after(0ms, [this] { tick(); });
 }
@@ -69,6 +70,7 @@ void Collector::tick() {
   loop_.after(options_.sampler.interval, [this] { tick(); });
   observe();
   sampler_.start_round();
+  deleted_files_.ask(*observer_.inventory(), walker_.uses());
   publish_patiently();
 }
 
@@ -140,6 +142,7 @@ void Collector::publish() {
   for (std::size_t i = 0; i < measurers_.size(); ++i) input.states.push_back(sampler_.states(i));
   input.states.push_back(walker_.states());
   input.trees = walker_.uses();
+  input.deleted = deleted_files_.open_files(*input.inventory);
   input.sources = observer_.sources();
   input.now = std::chrono::system_clock::now();
   auto snapshot = build_snapshot(measurers_, input);

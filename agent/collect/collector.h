@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "collect/deleted_files.h"
 #include "collect/observer.h"
 #include "collect/sampler.h"
 #include "collect/walker.h"
@@ -24,6 +25,7 @@ namespace volumeter {
 struct CollectorOptions {
   SamplerOptions sampler;
   WalkerOptions walker;
+  DeletedFilesOptions deleted;
   bool all_volumes = false;  // configMap, secret, ... in /metrics too
 };
 
@@ -68,6 +70,7 @@ class Collector {
   Observer observer_;
   Sampler sampler_;
   Walker walker_;
+  DeletedFiles deleted_files_;
   MeasurementSet described_;  // of the observer's inventory
   std::function<void(const Snapshot&)> listener_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

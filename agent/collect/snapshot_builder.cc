@@ -24,6 +24,8 @@ std::shared_ptr<Snapshot> build_snapshot(const Measurers& measurers, const Snaps
   snapshot->filesystems.resize(input.inventory->filesystems.size());
   snapshot->trees = input.trees;
   snapshot->trees.resize(input.inventory->targets.size());
+  snapshot->deleted = input.deleted;
+  snapshot->deleted.resize(input.inventory->targets.size());
   snapshot->sources = input.sources;
   snapshot->taken_at = input.now;
   snapshot->measurements = input.described != nullptr

@@ -22,7 +22,9 @@ struct SnapshotInput {
   // Per measurer, parallel to inventory->targets; an empty list for live measurers. Last, the
   // walker's.
   std::vector<std::vector<const TargetState*>> states;
-  std::vector<TreeUse> trees;  // parallel to inventory->targets; empty: none is known
+  // Parallel to inventory->targets; empty: none is known.
+  std::vector<TreeUse> trees;
+  std::vector<std::optional<DeletedOpen>> deleted;
   std::vector<SourceState> sources;
   WallTime now;
 };

@@ -58,13 +58,12 @@ std::string from_latin1(const std::string& text) {
 
 Json to_json(const StoredWalk& walk) {
   Json out = {
-      {"major", walk.target.device.major},       {"minor", walk.target.device.minor},
-      {"root", to_latin1(walk.target.root)},     {"path", to_latin1(walk.target.path)},
-      {"below", to_latin1(walk.target.below)},   {"bytes", walk.use.bytes},
-      {"entries", walk.use.entries},
-              {"inodes", walk.use.inodes.value_or(0)},
-{"measuredAtNs", to_ns(walk.use.measured_at)},
-      {"tookSeconds", walk.use.took.count()},    {"estimated", walk.use.estimated}};
+      {"major", walk.target.device.major},     {"minor", walk.target.device.minor},
+      {"root", to_latin1(walk.target.root)},   {"path", to_latin1(walk.target.path)},
+      {"below", to_latin1(walk.target.below)}, {"bytes", walk.use.bytes},
+      {"entries", walk.use.entries},           {"inode", walk.use.inode},
+      {"inodes", walk.use.inodes.value_or(0)}, {"measuredAtNs", to_ns(walk.use.measured_at)},
+      {"tookSeconds", walk.use.took.count()},  {"estimated", walk.use.estimated}};
   if (walk.use.last_write) out["lastWriteNs"] = to_ns(*walk.use.last_write);
   return out;
 }
@@ -79,6 +78,7 @@ StoredWalk from_json(const Json& in) {
   walk.use.bytes = in.at("bytes").get<std::uint64_t>();
   walk.use.entries = in.at("entries").get<std::uint64_t>();
   walk.use.inodes = in.at("inodes").get<std::uint64_t>();
+  walk.use.inode = in.at("inode").get<std::uint64_t>();
   walk.use.measured_at = from_ns(in.at("measuredAtNs").get<std::int64_t>());
   walk.use.took = std::chrono::duration<double>(in.at("tookSeconds").get<double>());
   walk.use.estimated = in.at("estimated").get<bool>();

@@ -29,6 +29,7 @@ TreeUse to_use(const WalkSlice& slice) {
   use.method = UsageMethod::kWalk;
   use.bytes = slice.bytes;
   use.entries = slice.entries;
+  use.inode = slice.inode;
   use.inodes = slice.inodes;
   use.estimated = (slice.flags & WalkSlice::kEstimated) != 0;
   if ((slice.flags & WalkSlice::kHasWrites) != 0) {

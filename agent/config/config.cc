@@ -148,6 +148,9 @@ class Parser {
     names_.push_back("--usage.walk");
     app_.add_flag("--usage.walk,!--no-usage.walk", config_.walk,
                   "Walk directories that share a filesystem and have no quota (default: on)");
+    names_.push_back("--usage.deleted-open");
+    app_.add_flag("--usage.deleted-open,!--no-usage.deleted-open", config_.deleted_open,
+                  "Count what deleted files hold that are still open (default: on)");
     flag("state.dir", config_.state_dir,
          "Keep results of walks in this directory, over restarts of the agent");
     for (const std::string& name : measurers) {

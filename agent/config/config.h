@@ -38,6 +38,7 @@ struct Config {
   std::chrono::milliseconds worker_deadline{2000};
   std::chrono::milliseconds walk_interval{300000};
   bool walk = true;
+  bool deleted_open = true;
   std::string state_dir;  // empty: nothing is kept
   std::set<std::string> disabled_measurers;
   bool all_volumes = false;

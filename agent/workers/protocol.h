@@ -71,6 +71,8 @@ static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 enum class WorkerProfile {
   kMetadata,  // look at what a path leads to
   kListing,   // and list directories, and ask for quotas: for walks
+  kTracing,   // read from BPF programs that are loaded already; no path at all
+  kProcess,   // read /proc and follow the links to processes' open files
 };
 
 inline constexpr int kWorkerSocket = 3;

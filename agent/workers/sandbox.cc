@@ -1,6 +1,7 @@
 #include "workers/sandbox.h"
 
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/fs.h>
 #include <linux/landlock.h>
 #include <seccomp.h>
@@ -27,9 +28,23 @@ constexpr int kProjectQuota = 2;  // PRJQUOTA (include/uapi/linux/quota.h), not 
 
 using CapState = std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)>;
 
+std::vector<cap_value_t> capabilities_of(WorkerProfile profile) {
+  switch (profile) {
+    case WorkerProfile::kMetadata:
+      return {CAP_DAC_READ_SEARCH};
+    case WorkerProfile::kListing:
+      return {CAP_DAC_READ_SEARCH, CAP_SYS_ADMIN};
+    case WorkerProfile::kTracing:
+      // For any bpf(2) where that is closed to users (kernel/bpf/syscall.c).
+      return {CAP_BPF};
+    case WorkerProfile::kProcess:
+      return {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE};
+  }
+  return {};
+}
+
 bool drop_capabilities(WorkerProfile profile) {
-  std::vector<cap_value_t> wanted = {CAP_DAC_READ_SEARCH};
-  if (profile == WorkerProfile::kListing) wanted.push_back(CAP_SYS_ADMIN);
+  const std::vector<cap_value_t> wanted = capabilities_of(profile);
   for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; ++cap) {
     if (std::find(wanted.begin(), wanted.end(), cap) == wanted.end()) cap_drop_bound(cap);
   }
@@ -45,16 +60,17 @@ bool drop_capabilities(WorkerProfile profile) {
   return cap_set_proc(kept.get()) == 0;
 }
 
-bool allow_listing(int ruleset) {
+bool allow_everywhere(int ruleset, std::uint64_t access) {
   const UniqueFd root(::open("/", O_PATH | O_DIRECTORY | O_CLOEXEC));
-  const landlock_path_beneath_attr everywhere{.allowed_access = LANDLOCK_ACCESS_FS_READ_DIR,
-                                              .parent_fd = root.get()};
+  const landlock_path_beneath_attr everywhere{.allowed_access = access, .parent_fd = root.get()};
   return ::syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &everywhere, 0) == 0;
 }
 
 // Landlock (5.13) checks opens for reading, listing and writing, and lets O_PATH through
 // (security/landlock/fs.c, hook_file_open): with no rule at all, nothing but O_PATH is left.
 bool restrict_landlock(WorkerProfile profile) {
+  // In a Landlock domain no process outside of it may be looked at (security/landlock/ptrace.c).
+  if (profile == WorkerProfile::kProcess) return false;
   const landlock_ruleset_attr attr{
       .handled_access_fs = LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_WRITE_FILE |
                            LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR |
@@ -63,7 +79,9 @@ bool restrict_landlock(WorkerProfile profile) {
   const UniqueFd ruleset(
       static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, sizeof attr, 0)));
   if (!ruleset) return false;
-  if (profile == WorkerProfile::kListing && !allow_listing(ruleset.get())) return false;
+  std::uint64_t access = 0;
+  if (profile == WorkerProfile::kListing) access = LANDLOCK_ACCESS_FS_READ_DIR;
+  if (access != 0 && !allow_everywhere(ruleset.get(), access)) return false;
   return ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0;
 }
 
@@ -74,22 +92,43 @@ bool allow(scmp_filter_ctx filter, std::initializer_list<int> calls) {
   });
 }
 
-// Where Landlock is missing this is what keeps a listing worker from a file's content: it may open
-// one, but neither read nor map it.
-bool allow_listing_calls(scmp_filter_ctx filter) {
-  const auto only = [&](int call, scmp_arg_cmp argument) {
-    return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, argument) == 0;
-  };
-  // Of the register, the kernel takes the lower half.
-  const auto command = [](std::uint32_t value) {
-    return SCMP_A1(SCMP_CMP_MASKED_EQ, 0xFFFFFFFFU, value);
-  };
-  return allow(filter, {SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(fgetxattr), SCMP_SYS(brk),
-                        SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise), SCMP_SYS(futex)}) &&
-         only(SCMP_SYS(mmap), SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS)) &&
-         only(SCMP_SYS(ioctl), command(FS_IOC_FSGETXATTR)) &&
-         only(SCMP_SYS(quotactl_fd),
-              command(static_cast<std::uint32_t>(QCMD(Q_GETQUOTA, kProjectQuota))));
+bool allow_if(scmp_filter_ctx filter, int call, scmp_arg_cmp argument) {
+  return seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, 1, argument) == 0;
+}
+
+// Of a register with a command, the kernel takes the lower half.
+scmp_arg_cmp command(std::uint32_t value, unsigned position) {
+  return {position, SCMP_CMP_MASKED_EQ, 0xFFFFFFFFU, value};
+}
+
+bool allow_memory(scmp_filter_ctx filter) {
+  return allow(filter, {SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+                        SCMP_SYS(futex)}) &&
+         allow_if(filter, SCMP_SYS(mmap),
+                  SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+}
+
+bool allow_calls_of(WorkerProfile profile, scmp_filter_ctx filter) {
+  switch (profile) {
+    case WorkerProfile::kMetadata:
+      return true;
+    case WorkerProfile::kListing:
+      // Where Landlock is missing this is what keeps it from a file's content: it may open one, but
+      // neither read nor map it.
+      return allow_memory(filter) &&
+             allow(filter, {SCMP_SYS(getdents64), SCMP_SYS(lseek), SCMP_SYS(fgetxattr)}) &&
+             allow_if(filter, SCMP_SYS(ioctl), command(FS_IOC_FSGETXATTR, 1)) &&
+             allow_if(filter, SCMP_SYS(quotactl_fd),
+                      command(static_cast<std::uint32_t>(QCMD(Q_GETQUOTA, kProjectQuota)), 1));
+    case WorkerProfile::kTracing:
+      return allow_memory(filter) && allow(filter, {SCMP_SYS(read), SCMP_SYS(sendto)}) &&
+             allow_if(filter, SCMP_SYS(bpf), command(BPF_ITER_CREATE, 0));
+    case WorkerProfile::kProcess:
+      return allow_memory(filter) &&
+             allow(filter, {SCMP_SYS(read), SCMP_SYS(sendto), SCMP_SYS(openat), SCMP_SYS(dup),
+                            SCMP_SYS(getdents64), SCMP_SYS(readlinkat), SCMP_SYS(fcntl)});
+  }
+  return false;
 }
 #endif
 
@@ -103,7 +142,7 @@ bool restrict_syscalls([[maybe_unused]] WorkerProfile profile) {
                            SCMP_SYS(newfstatat), SCMP_SYS(fstatfs), SCMP_SYS(recvfrom),
                            SCMP_SYS(clock_gettime), SCMP_SYS(restart_syscall),
                            SCMP_SYS(rt_sigreturn), SCMP_SYS(exit), SCMP_SYS(exit_group)});
-  if (profile == WorkerProfile::kListing) ok = allow_listing_calls(filter) && ok;
+  ok = allow_calls_of(profile, filter) && ok;
   ok = ok && seccomp_load(filter) == 0;
   seccomp_release(filter);
   return ok;

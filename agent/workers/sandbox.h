@@ -15,6 +15,9 @@ struct SandboxReport {
 // kMetadata: O_PATH opens, statx, fstatfs and receiving from the socket it has.
 // kListing: opening and listing directories, reading their project IDs and ceph's counters, asking
 // for project quotas (CAP_SYS_ADMIN is kept for that where it was granted), and memory.
+// kTracing: making and reading BPF iterators.
+// kProcess: reading files, and looking through /proc/<pid>/fd (CAP_SYS_PTRACE). Without Landlock,
+// which forbids that: the weakest of them, and only used where BPF can't be.
 SandboxReport enter_sandbox(WorkerProfile profile);
 
 }  // namespace volumeter

@@ -1,69 +1,21 @@
 #include "workers/worker_process.h"
 
 #include <fcntl.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <csignal>
 #include <cstring>
 #include <sstream>
 #include <utility>
 
 #include "host/host.h"
-#include "workers/worker_main.h"
-
-#ifndef P_PIDFD
-#define P_PIDFD 3
-#endif
 
 namespace volumeter {
 namespace {
-
-int start(const WorkerProgram& program, int socket, int replies, pid_t& pid) {
-  posix_spawn_file_actions_t files;
-  posix_spawn_file_actions_init(&files);
-  // Both come in above the numbers they get, so neither overwrites the other.
-  posix_spawn_file_actions_adddup2(&files, socket, kWorkerSocket);
-  posix_spawn_file_actions_adddup2(&files, replies, kWorkerReplies);
-  for (int fd = 0; fd < kWorkerSocket; ++fd) posix_spawn_file_actions_addclose(&files, fd);
-
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigset_t all;
-  sigemptyset(&none);
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
-
-  std::string name = "volumeter";
-  std::string command = kWorkerCommand;
-  std::string profile = program.profile == WorkerProfile::kListing ? "listing" : "metadata";
-  std::string root = program.rootfs;
-  const std::array<char*, 5> argv = {name.data(), command.data(), profile.data(), root.data(),
-                                     nullptr};
-  const std::array<char*, 1> environment = {nullptr};
-  const int code = ::posix_spawn(&pid, program.exe.c_str(), &files, &attributes, argv.data(),
-                                 environment.data());
-  posix_spawnattr_destroy(&attributes);
-  posix_spawn_file_actions_destroy(&files);
-  return code;
-}
-
-// Takes `fd` and gives one that is larger than those a worker has.
-int above_worker_fds(int fd) {
-  if (fd < 0 || fd > kWorkerReplies) return fd;
-  const int higher = ::fcntl(fd, F_DUPFD_CLOEXEC, kWorkerReplies + 1);
-  ::close(fd);
-  return higher;
-}
 
 // Linux 6.3 wants to be told that a memfd will never be executed; older kernels don't know the
 // flag.
@@ -102,34 +54,27 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const WorkerProgram&
     return Error::from_errno("socketpair", errno);
   }
   UniqueFd ours(ends[0]);
-  const UniqueFd theirs(above_worker_fds(ends[1]));
-  const UniqueFd memory(above_worker_fds(make_memory()));
-  if (!theirs || !memory || ::ftruncate(memory.get(), sizeof(ReplyRing)) != 0) {
+  const UniqueFd theirs(ends[1]);
+  const UniqueFd memory(make_memory());
+  if (!memory || ::ftruncate(memory.get(), sizeof(ReplyRing)) != 0) {
     return Error::from_errno("memfd_create", errno);
   }
   void* page = ::mmap(nullptr, sizeof(ReplyRing), PROT_READ, MAP_SHARED, memory.get(), 0);
   if (page == MAP_FAILED) return Error::from_errno("mmap", errno);
   const auto* replies = static_cast<const ReplyRing*>(page);
   ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
-  pid_t pid = 0;
-  if (const int code = start(program, theirs.get(), memory.get(), pid); code != 0) {
+  const char* profile = program.profile == WorkerProfile::kListing ? "listing" : "metadata";
+  auto child = spawn_worker(program.exe, {profile, program.rootfs}, {theirs.get(), memory.get()});
+  if (!child) {
     ::munmap(page, sizeof(ReplyRing));
-    return Error::from_errno("start " + program.exe, code);
-  }
-  UniqueFd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-  if (!pidfd) {
-    const int code = errno;
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
-    ::munmap(page, sizeof(ReplyRing));
-    return Error::from_errno("pidfd_open", code);
+    return child.error();
   }
   return std::unique_ptr<WorkerProcess>(
-      new WorkerProcess(pid, std::move(pidfd), std::move(ours), replies));
+      new WorkerProcess(std::move(child).value(), std::move(ours), replies));
 }
 
-WorkerProcess::WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket, const ReplyRing* replies)
-    : pid_(pid), pidfd_(std::move(pidfd)), socket_(std::move(socket)), replies_(replies) {}
+WorkerProcess::WorkerProcess(Child child, UniqueFd socket, const ReplyRing* replies)
+    : child_(std::move(child)), socket_(std::move(socket)), replies_(replies) {}
 
 WorkerProcess::~WorkerProcess() {
   if (!reaped_) {
@@ -177,15 +122,11 @@ std::optional<WorkerReply> WorkerProcess::receive() {
 void WorkerProcess::kill() {
   if (!killed) killed_at = Clock::now();
   killed = true;
-  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  child_.kill();
 }
 
 bool WorkerProcess::reap() {
-  if (reaped_) return true;
-  siginfo_t info{};
-  const int code = ::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd_.get()), &info,
-                            WEXITED | WNOHANG);
-  reaped_ = code == 0 && info.si_pid == pid_;
+  reaped_ = reaped_ || child_.reap();
   return reaped_;
 }
 

@@ -17,6 +17,7 @@
 #include "volumeter/inventory.h"
 #include "volumeter/result.h"
 #include "workers/protocol.h"
+#include "workers/spawn.h"
 
 namespace volumeter {
 
@@ -61,8 +62,8 @@ class WorkerProcess {
   // True once it has exited and been reaped.
   bool reap();
 
-  [[nodiscard]] pid_t pid() const { return pid_; }
-  [[nodiscard]] int pidfd() const { return pidfd_.get(); }
+  [[nodiscard]] pid_t pid() const { return child_.pid; }
+  [[nodiscard]] int pidfd() const { return child_.pidfd.get(); }
 
   // The pool's book-keeping: ids in the order they were sent; the first is being served.
   std::deque<std::uint64_t> sent;
@@ -74,10 +75,9 @@ class WorkerProcess {
   Clock::time_point killed_at;
 
  private:
-  WorkerProcess(pid_t pid, UniqueFd pidfd, UniqueFd socket, const ReplyRing* replies);
+  WorkerProcess(Child child, UniqueFd socket, const ReplyRing* replies);
 
-  pid_t pid_;
-  UniqueFd pidfd_;
+  Child child_;
   UniqueFd socket_;
   const ReplyRing* replies_;    // mapped
   std::uint64_t received_ = 0;  // answers read

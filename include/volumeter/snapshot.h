@@ -43,6 +43,7 @@ std::string_view to_string(UsageMethod method);
 struct TreeUse {
   UsageMethod method = UsageMethod::kNone;  // none: nothing is known yet
   std::uint32_t project = 0;                // whose quota it is
+  std::uint64_t inode = 0;                  // of the directory; 0: not known
   std::uint64_t bytes = 0;
   std::optional<std::uint64_t> inodes;  // files, directories and the rest
   // Enforced. With kStatfsProject, statfs answers for the project while it says these sizes.
@@ -60,6 +61,12 @@ struct TreeUse {
     WallTime began{};
   };
   std::optional<Progress> walking;
+};
+
+// What files hold that are in no directory any more but still open: a lower bound.
+struct DeletedOpen {
+  std::uint64_t bytes = 0;
+  WallTime measured_at{};
 };
 
 // What is known of one volume (or filesystem) now. Absent means unknown.
@@ -83,9 +90,10 @@ struct SourceState {
 
 struct Snapshot {
   std::shared_ptr<const Inventory> inventory;
-  std::vector<Reading> volumes;      // parallel to inventory->volumes
-  std::vector<Reading> filesystems;  // parallel to inventory->filesystems
-  std::vector<TreeUse> trees;        // parallel to inventory->targets
+  std::vector<Reading> volumes;                     // parallel to inventory->volumes
+  std::vector<Reading> filesystems;                 // parallel to inventory->filesystems
+  std::vector<TreeUse> trees;                       // parallel to inventory->targets
+  std::vector<std::optional<DeletedOpen>> deleted;  // likewise
   std::vector<SourceState> sources;
   MeasurementSet measurements;
   WallTime taken_at;

@@ -11,6 +11,7 @@ TreeUse counted(const QuotaLook& look) {
   TreeUse use;
   use.method = UsageMethod::kQuota;
   use.project = look.project;
+  use.inode = look.inode;
   use.bytes = look.used;
   use.inodes = look.entries;
   use.limit_bytes = unless_zero(look.limit);

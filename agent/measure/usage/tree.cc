@@ -58,9 +58,10 @@ struct Slot {
 };
 std::array<Slot, kWalkSlots> g_slots;
 
-void store(const WalkTotals& totals, std::uint32_t flags, std::uint64_t cpu_since,
-           SampleAnswer& answer) {
+void store(const WalkTotals& totals, std::uint32_t flags, const struct stat& st,
+           std::uint64_t cpu_since, SampleAnswer& answer) {
   WalkSlice slice;
+  slice.inode = st.st_ino;
   slice.bytes = totals.bytes;
   slice.entries = totals.entries;
   slice.inodes = totals.inodes;
@@ -91,7 +92,7 @@ int walk_slice(int fd, std::uint64_t argument, SampleAnswer& answer) {
   struct stat st {};
   if (::fstat(fd, &st) != 0) return errno;
   if (!S_ISDIR(st.st_mode)) {
-    store(totals_of_file(st), WalkSlice::kDone, cpu, answer);
+    store(totals_of_file(st), WalkSlice::kDone, st, cpu, answer);
     return 0;
   }
   Slot& slot = g_slots[ticket.slot % kWalkSlots];
@@ -100,14 +101,14 @@ int walk_slice(int fd, std::uint64_t argument, SampleAnswer& answer) {
     const UniqueFd directory = open_again(fd);
     if (!directory) return errno;
     if (!ticket.whatever_project && project_of(directory.get()).fsx_projid != 0) {
-      store({}, WalkSlice::kProject, cpu, answer);
+      store({}, WalkSlice::kProject, st, cpu, answer);
       return 0;
     }
     slot.number = ticket.number;
     slot.walk.emplace(kHardLinkBytes);
   }
   if (!slot.walk || slot.number != ticket.number) {
-    store({}, WalkSlice::kLost, cpu, answer);
+    store({}, WalkSlice::kLost, st, cpu, answer);
     return 0;
   }
   const auto done =
@@ -116,7 +117,7 @@ int walk_slice(int fd, std::uint64_t argument, SampleAnswer& answer) {
     slot.walk.reset();
     return done.error().code != 0 ? done.error().code : EIO;
   }
-  store(slot.walk->totals(), *done ? WalkSlice::kDone : 0U, cpu, answer);
+  store(slot.walk->totals(), *done ? WalkSlice::kDone : 0U, st, cpu, answer);
   if (*done) slot.walk.reset();
   return 0;
 }

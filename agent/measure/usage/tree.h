@@ -46,6 +46,7 @@ struct WalkSlice {
   std::uint32_t last_write_ns = 0;
   std::uint32_t flags = 0;
   std::uint64_t cpu_ns = 0;  // this slice's
+  std::uint64_t inode = 0;   // of the directory
 };
 
 // A look's answer. The sizes are bytes.

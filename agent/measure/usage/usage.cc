@@ -154,6 +154,12 @@ class UsageMeasurer final : public SampledMeasurer {
     if (answer.usage) add_usage(out.measurements, subject, *answer.usage);
     if (answer.measured_at) last_measured_.add(out, index, *answer.measured_at);
     if (tree != nullptr) add_walk(out.measurements, subject, answer, *tree);
+    // All volumes of a subject are one directory.
+    if (volume.target && out.deleted[*volume.target]) {
+      const DeletedOpen& deleted = *out.deleted[*volume.target];
+      add_deleted_open(out.measurements, subject, deleted.bytes);
+      deleted_measured_.add(out, index, deleted.measured_at);
+    }
     if (const auto yes = enforced(inventory, volume, tree)) {
       add_enforced(out.measurements, subject, *yes);
     }
@@ -166,6 +172,7 @@ class UsageMeasurer final : public SampledMeasurer {
   }
 
   LastMeasured last_measured_{"usage"};
+  LastMeasured deleted_measured_{"deleted-open"};
   ExtendedLabels methods_;
 };
 

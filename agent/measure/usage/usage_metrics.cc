@@ -26,6 +26,9 @@ const VolumeMetric kMethod("usage_method",
 const VolumeMetric kEnforced("capacity_enforced",
                              "1 if something breaks when the volume is full; 0 if its size is a "
                              "promise that nobody enforces.");
+const VolumeMetric kDeletedOpen("deleted_open_bytes",
+                                "Bytes held by deleted files that are still open: a lower bound, "
+                                "and not part of what a walk finds.");
 const VolumeMetric kLastWrite("last_write_timestamp_seconds",
                               "The newest modification time of a file in it, in Unix time, as the "
                               "last walk found it.");
@@ -121,9 +124,10 @@ std::vector<const MetricDesc*> usage_families() {
                                         &kFsInodes,       &kFsInodesFree,     &kFsInodesUsed,
                                         &kFsRatio,        &kFsInodesRatio,    &kEphemeralUsed,
                                         &kEphemeralLimit, &kEphemeralMeasured};
-  for (const VolumeMetric* metric : {&kCapacity, &kAvailable, &kUsed, &kInodes, &kInodesFree,
-                                     &kInodesUsed, &kRatio, &kInodesRatio, &kMethod, &kEnforced,
-                                     &kLastWrite, &kWalkEntries, &kWalkDuration, &kWalkProgress}) {
+  for (const VolumeMetric* metric :
+       {&kCapacity, &kAvailable, &kUsed, &kInodes, &kInodesFree, &kInodesUsed, &kRatio,
+        &kInodesRatio, &kMethod, &kEnforced, &kDeletedOpen, &kLastWrite, &kWalkEntries,
+        &kWalkDuration, &kWalkProgress}) {
     all.push_back(&metric->claim);
     all.push_back(&metric->pod);
   }
@@ -151,6 +155,10 @@ void add_walk(MeasurementSet& out, const Subject& subject, const Reading& readin
 
 void add_enforced(MeasurementSet& out, const Subject& subject, bool enforced) {
   out.add(kEnforced, subject, enforced ? 1 : 0);
+}
+
+void add_deleted_open(MeasurementSet& out, const Subject& subject, std::uint64_t bytes) {
+  out.add(kDeletedOpen, subject, static_cast<double>(bytes));
 }
 
 const VolumeMetric& usage_method_metric() { return kMethod; }

@@ -17,6 +17,7 @@ void add_usage(MeasurementSet& out, const Filesystem& filesystem, const Usage& u
 void add_walk(MeasurementSet& out, const Subject& subject, const Reading& reading,
               const TreeUse& tree);
 void add_enforced(MeasurementSet& out, const Subject& subject, bool enforced);
+void add_deleted_open(MeasurementSet& out, const Subject& subject, std::uint64_t bytes);
 const VolumeMetric& usage_method_metric();
 
 // Each pod's ephemeral storage where all of it is known.

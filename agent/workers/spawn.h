@@ -1,0 +1,30 @@
+// Starts this binary again as a worker: a clean address space, without the daemon's files, secrets
+// and threads.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "host/unique_fd.h"
+#include "volumeter/result.h"
+
+namespace volumeter {
+
+// A process of ours, killed and waited for by whoever owns this.
+struct Child {
+  pid_t pid = -1;
+  UniqueFd pidfd;
+
+  void kill() const;
+  // True once it has ended and been reaped; never waits.
+  [[nodiscard]] bool reap() const;
+};
+
+// `exe worker <arguments...>` with `fds` as its 3, 4, ... and nothing else open, an empty
+// environment and default signal handling.
+Result<Child> spawn_worker(const std::string& exe, const std::vector<std::string>& arguments,
+                           const std::vector<int>& fds);
+
+}  // namespace volumeter
