@@ -42,6 +42,8 @@ MetadataOptions metadata_options(const Config& config) {
   options.kubelet.url = config.kubelet_url;
   options.kubelet.insecure_tls = config.kubelet_insecure_tls;
   options.pods.node_name = node_name(config);
+  options.leases.namespace_ = config.lease_namespace;
+  options.leases.holder = node_name(config);
   return options;
 }
 

@@ -169,11 +169,17 @@ class Parser {
     if (!config_.api_url.empty()) {
       config_.token_file = std::string(kServiceAccount) + "token";
       config_.ca_file = std::string(kServiceAccount) + "ca.crt";
+      if (auto own = read_file(std::string(kServiceAccount) + "namespace")) {
+        config_.lease_namespace = *own;
+      }
     }
     flag("kube.api-url", config_.api_url, "URL of the API server (default: the pod's environment)");
     flag("kube.token-file", config_.token_file, "Bearer token for the API server");
     flag("kube.ca-file", config_.ca_file, "CA certificate of the API server");
     flag("kube.node-name", config_.node_name, "This node's name (default: the host's name)");
+    flag("kube.lease-namespace", config_.lease_namespace,
+         "Where to keep the Leases by which one node walks a network share that was annotated for "
+         "it (default: the pod's own)");
     flag("kube.kubelet-url", config_.kubelet_url,
          "Ask this kubelet for the node's pods instead of the API server; needs nodes/pods "
          "(https://127.0.0.1:10250)");

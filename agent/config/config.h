@@ -47,7 +47,8 @@ struct Config {
   std::string token_file;
   std::string ca_file;
   std::string node_name;
-  std::string kubelet_url;  // empty: pods come from the API server
+  std::string lease_namespace;  // empty: no Leases
+  std::string kubelet_url;      // empty: pods come from the API server
   bool kubelet_insecure_tls = false;
 
   LogLevel log_level = LogLevel::kInfo;

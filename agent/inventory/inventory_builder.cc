@@ -97,9 +97,20 @@ class Placement {
   }
 
   [[nodiscard]] bool may_walk(const Volume& volume) const {
-    if (!volume.shares_filesystem || is_network_filesystem(volume.mount->fstype)) return false;
+    if (!volume.shares_filesystem) return false;
     const std::string* wish = find_annotation(out_, volume, "walk");
+    if (is_network_filesystem(volume.mount->fstype)) {
+      return wish != nullptr && *wish == "on" && is_ours_to_walk(volume);
+    }
     return (wish == nullptr || *wish != "off") && !is_window(volume);
+  }
+
+  // A share is walked by one node only.
+  [[nodiscard]] bool is_ours_to_walk(const Volume& volume) const {
+    if (!volume.claim) return false;
+    const Claim& claim = out_.claims[*volume.claim];
+    return !on_several_nodes(claim) ||
+           input_.metadata.walked_here.contains({claim.namespace_, claim.name});
   }
 
   // A hostPath that holds the kubelet's directory or containers' layers is a window on the node,

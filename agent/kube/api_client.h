@@ -27,8 +27,9 @@ struct ApiOptions {
 
 struct ApiRequest {
   std::string resource = {};  // "pods": in messages and metrics
-  std::string verb = {};      // "get", "list" or "watch": in metrics
+  std::string verb = {};      // "get", "list", "watch", "create" or "update": in metrics
   std::string path = {};      // with its query
+  std::string body = {};      // JSON: of a create (POST) or update (PUT)
   std::chrono::milliseconds timeout{10000};
   // A watch: called when a 200 answer begins, and with each of its lines as it comes, until one
   // returns false, which ends the watch. Neither may call the client.
@@ -38,8 +39,8 @@ struct ApiRequest {
 
 struct ApiAnswer {
   int status = 0;       // HTTP's; 0 when no whole answer came
-  std::string body;     // of a 200 answer that isn't a watch
-  std::string problem;  // empty for a whole 200 answer; else the path, the status and the reason
+  std::string body;     // of a 200 or 201 answer that isn't a watch
+  std::string problem;  // empty for a whole one of those; else the path, the status and the reason
   std::optional<std::chrono::seconds> retry_after;  // what the server asked for
 };
 

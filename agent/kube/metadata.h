@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -84,6 +85,7 @@ struct Metadata {
   std::map<std::string, PersistentVolumeMetadata> persistent_volumes;
   std::map<std::string, StorageClassMetadata> storage_classes;
   std::map<std::string, NamespaceMetadata> namespaces;
+  std::set<ObjectKey> walked_here;  // claims on network shares that this node is to walk
 
   bool operator==(const Metadata&) const = default;
 };

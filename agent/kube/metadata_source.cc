@@ -19,6 +19,24 @@ constexpr auto kGather = 100ms;
 constexpr auto kLongestSleep = 60s;
 constexpr auto kFirstNames = 3s;
 
+// The same order as find_annotation's (volumeter/inventory.h), before there is an inventory.
+bool wants_walk(const Metadata& known, const PodMetadata& pod, const ClaimMetadata& claim) {
+  const std::string key = std::string(kAnnotationPrefix) + "walk";
+  std::vector<const Annotations*> places = {&claim.claim.annotations, &pod.pod.annotations};
+  if (const auto it = known.namespaces.find(pod.pod.namespace_); it != known.namespaces.end()) {
+    places.push_back(&it->second.annotations);
+  }
+  if (const auto it = known.storage_classes.find(claim.storage_class);
+      it != known.storage_classes.end()) {
+    places.push_back(&it->second.annotations);
+  }
+  for (const Annotations* annotations : places) {
+    const auto it = annotations->find(key);
+    if (it != annotations->end()) return it->second == "on";
+  }
+  return false;
+}
+
 }  // namespace
 
 struct MetadataSource::Thread {
@@ -27,7 +45,8 @@ struct MetadataSource::Thread {
         kubelet(loop, options.kubelet),
         from_kubelet(!options.kubelet.url.empty()),
         pods(from_kubelet ? kubelet : api, pod_options(options)),
-        objects(api, options.objects) {}
+        objects(api, options.objects),
+        leases(api, options.leases) {}
 
   static PodSourceOptions pod_options(const MetadataOptions& options) {
     PodSourceOptions pods = options.pods;
@@ -39,7 +58,8 @@ struct MetadataSource::Thread {
 
   // Something has come that `metadata` doesn't show yet.
   [[nodiscard]] bool changed() const {
-    return pods.version() != pods_version || objects.version() != objects_version;
+    return pods.version() != pods_version || objects.version() != objects_version ||
+           leases.version() != leases_version || leases.held() != metadata->walked_here;
   }
   // Starts what is due, and waits until something happened or is due.
   void step();
@@ -55,14 +75,17 @@ struct MetadataSource::Thread {
   const bool from_kubelet;
   PodSource pods;
   NamedObjects objects;
+  WalkLeases leases;
   std::shared_ptr<const Metadata> metadata = std::make_shared<const Metadata>();
   std::size_t pods_version = 0;
   std::size_t objects_version = 0;
+  std::size_t leases_version = 0;
   bool pods_wait = false;  // for their claims
   steady_clock::time_point gathered_until{};
 
  private:
   void want();
+  void want_leases(const Metadata& known);
   [[nodiscard]] bool claims_settled(const PodMetadata& pod) const;
   void merge();
   [[nodiscard]] SourceState api_source();
@@ -79,6 +102,20 @@ void MetadataSource::Thread::want() {
     }
   }
   objects.want(claims, namespaces);
+}
+
+// Claims that other nodes may mount too, where somebody wants their share walked.
+void MetadataSource::Thread::want_leases(const Metadata& known) {
+  std::set<ObjectKey> claims;
+  for (const auto& [uid, pod] : known.pods) {
+    for (const PodVolume& volume : pod.volumes) {
+      const ObjectKey key{pod.pod.namespace_, volume.claim_name};
+      const auto claim = known.claims.find(key);
+      if (claim == known.claims.end() || !on_several_nodes(claim->second.claim)) continue;
+      if (wants_walk(known, pod, claim->second)) claims.insert(key);
+    }
+  }
+  leases.want(claims);
 }
 
 bool MetadataSource::Thread::claims_settled(const PodMetadata& pod) const {
@@ -98,6 +135,8 @@ void MetadataSource::Thread::merge() {
     if (settled) fresh->pods.emplace(uid, pod);
     pods_wait = pods_wait || !settled;
   }
+  want_leases(*fresh);
+  fresh->walked_here = leases.held();
   if (*fresh != *metadata) metadata = std::move(fresh);
 }
 
@@ -107,7 +146,8 @@ void MetadataSource::Thread::step() {
   auto next = std::min(pods.next_due(), now + kLongestSleep);
   if (has_api()) {
     objects.start_due(now);
-    next = std::min(next, objects.next_due());
+    leases.start_due(now);
+    next = std::min({next, objects.next_due(), leases.next_due()});
   }
   if (pods_wait) next = std::min(next, now + std::chrono::seconds(1));
   if (changed()) next = std::min(next, std::max(now, gathered_until));
@@ -133,6 +173,7 @@ SourceState MetadataSource::Thread::api_source() {
 std::map<std::string, std::string> MetadataSource::Thread::problems() const {
   auto all = objects.problems();
   if (!pods.problem().empty()) all["pods"] = pods.problem();
+  if (!leases.problem().empty()) all["leases"] = leases.problem();
   return all;
 }
 
@@ -141,6 +182,7 @@ std::shared_ptr<const MetadataState> MetadataSource::Thread::state() {
   if (changed() && now >= gathered_until) {
     pods_version = pods.version();
     objects_version = objects.version();
+    leases_version = leases.version();
     gathered_until = now + kGather;
     merge();
   }

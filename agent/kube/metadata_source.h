@@ -16,6 +16,7 @@
 #include "kube/metadata.h"
 #include "kube/named_objects.h"
 #include "kube/pod_source.h"
+#include "kube/walk_leases.h"
 #include "volumeter/snapshot.h"
 
 namespace volumeter {
@@ -25,6 +26,7 @@ struct MetadataOptions {
   ApiOptions kubelet;  // url empty: pods come from the API server
   PodSourceOptions pods;
   ObjectOptions objects;
+  LeaseOptions leases;
 };
 
 // The last good metadata, and whether its sources answer now. Immutable.

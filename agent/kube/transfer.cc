@@ -45,6 +45,10 @@ std::string advice(int status, const ApiOptions& options, const ApiRequest& requ
   return {};
 }
 
+const char* method_of(const ApiRequest& request) {
+  return request.verb == "create" ? "POST" : request.verb == "update" ? "PUT" : "GET";
+}
+
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && std::isspace(static_cast<unsigned char>(text.back())) != 0) {
     text.remove_suffix(1);
@@ -104,6 +108,7 @@ bool Transfer::give_out_lines() {
 
 Result<Headers> make_headers(const ApiOptions& options) {
   Headers headers(curl_slist_append(nullptr, "Accept: application/json"), curl_slist_free_all);
+  curl_slist_append(headers.get(), "Content-Type: application/json");
   if (options.token_file.empty()) return headers;
   auto token = read_file(options.token_file, 64 << 10);
   if (!token) return Error{"token: " + token.error().message};
@@ -116,6 +121,10 @@ void set_options(const ApiOptions& options, const std::string& url, Transfer& tr
   CURL* curl = transfer.curl;
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PRIVATE, &transfer);
+  if (!transfer.request.body.empty()) {
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method_of(transfer.request));
+    curl_easy_setopt(curl, CURLOPT_POSTFIELDS, transfer.request.body.c_str());  // isn't copied
+  }
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, transfer.headers.get());
   curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(transfer.request.timeout.count()));
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
@@ -150,17 +159,19 @@ ApiAnswer to_answer(const ApiOptions& options, Transfer& transfer, CURLcode code
   ApiAnswer answer;
   // Without the query, which changes from one try to the next.
   const std::string path = transfer.request.path.substr(0, transfer.request.path.find('?'));
+  const std::string what = std::string(method_of(transfer.request)) + " " + path;
   if (!transfer.no_token.empty()) {
     answer.problem = transfer.no_token;
     return answer;
   }
   if (transfer.too_long) {
-    answer.problem = "GET " + path + ": the answer is longer than the allowed " +
+    answer.problem = what + ": the answer is longer than the allowed " +
                      std::to_string(transfer.limit) + " bytes";
     return answer;
   }
   if (code != CURLE_OK) {
-    answer.problem = "GET " + options.url + path + ": " + curl_easy_strerror(code);
+    answer.problem = std::string(method_of(transfer.request)) + " " + options.url + path + ": " +
+                     curl_easy_strerror(code);
     if (code == CURLE_PEER_FAILED_VERIFICATION && options.source == "kubelet") {
       answer.problem +=
           " (its certificate isn't signed by --kube.ca-file for this address; "
@@ -169,11 +180,11 @@ ApiAnswer to_answer(const ApiOptions& options, Transfer& transfer, CURLcode code
     return answer;
   }
   answer.status = transfer.status();
-  if (answer.status == 200) {
+  if (answer.status == 200 || answer.status == 201) {
     answer.body = std::move(transfer.body);
   } else {
     answer.retry_after = retry_after(transfer.curl, transfer.body);
-    answer.problem = "GET " + path + ": HTTP " + std::to_string(answer.status) + ": " +
+    answer.problem = what + ": HTTP " + std::to_string(answer.status) + ": " +
                      server_message(transfer.body) +
                      advice(answer.status, options, transfer.request);
   }

@@ -1,5 +1,7 @@
 #include "volumeter/volume.h"
 
+#include <algorithm>
+
 #include "volumeter/inventory.h"
 
 namespace volumeter {
@@ -45,6 +47,11 @@ std::string_view to_string(VolumeKind kind) {
 bool is_api_object(VolumeKind kind) {
   return kind == VolumeKind::kConfigMap || kind == VolumeKind::kSecret ||
          kind == VolumeKind::kProjected || kind == VolumeKind::kDownwardApi;
+}
+
+bool on_several_nodes(const Claim& claim) {
+  return std::any_of(claim.access_modes.begin(), claim.access_modes.end(),
+                     [](const std::string& mode) { return mode.ends_with("Many"); });
 }
 
 std::string_view to_string(VolumeMode mode) {

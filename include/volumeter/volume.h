@@ -75,6 +75,9 @@ struct Claim {
   bool operator==(const Claim&) const = default;
 };
 
+// Whether pods of several nodes can use it at a time (ReadWriteMany, ReadOnlyMany).
+bool on_several_nodes(const Claim& claim);
+
 struct Volume {
   std::size_t pod = 0;  // index into Inventory::pods
   std::string name;     // pod.spec.volumes[].name; the directory's name when that isn't known

@@ -7,7 +7,8 @@ void put_claim(ApiServer& api, const ClaimSpec& c) {
                              c.storage_class + R"(","volumeMode":")" + c.mode + "\"";
   api.put("/api/v1/namespaces/" + c.namespace_ + "/persistentvolumeclaims/" + c.name,
           R"({"kind":"PersistentVolumeClaim","metadata":{"namespace":")" + c.namespace_ +
-              R"(","name":")" + c.name + R"("},"spec":{"volumeName":")" + c.volume +
+              R"(","name":")" + c.name + R"(","annotations":{)" + c.annotations_json +
+              R"(}},"spec":{"volumeName":")" + c.volume +
               R"(","resources":{"requests":{"storage":")" + c.storage + "\"}}," + common + "}}");
   api.put("/api/v1/persistentvolumes/" + c.volume,
           R"({"kind":"PersistentVolume","metadata":{"name":")" + c.volume +

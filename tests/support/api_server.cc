@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 #include <mutex>
+#include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,7 @@ struct ApiServer::State {
   std::condition_variable news;
   std::map<std::string, std::string> objects;
   std::map<std::string, std::string> pods;  // by uid
+  int writes = 0;                           // so far: the objects' resourceVersions
   std::vector<std::string> events;          // the event at index i has version i + 1
   std::size_t oldest = 0;                   // versions before this are forgotten
   bool gone_by_status = false;
@@ -71,7 +73,26 @@ std::string pod_list(const ApiServer::State& state, bool kubelet) {
          items + "]}";
 }
 
-Answer answer(ApiServer::State& state, MHD_Connection* connection, const std::string& path) {
+// A create at a collection or an update at an object, with the optimistic lock of resourceVersion.
+Answer store(ApiServer::State& state, const std::string& path, const std::string& body) {
+  nlohmann::json object = nlohmann::json::parse(body, nullptr, false);
+  if (!object.is_object()) return status(400, "no object");
+  const bool update = state.objects.contains(path);
+  const std::string name = object["metadata"].value("name", "");
+  const std::string at = update ? path : path + "/" + name;
+  if (!update && state.objects.contains(at)) return status(409, "AlreadyExists");
+  const std::string given = object["metadata"].value("resourceVersion", "");
+  if (update) {
+    const auto now = nlohmann::json::parse(state.objects[at]);
+    if (now["metadata"].value("resourceVersion", "") != given) return status(409, "Conflict");
+  }
+  object["metadata"]["resourceVersion"] = std::to_string(++state.writes);
+  state.objects[at] = object.dump();
+  return {update ? 200 : 201, state.objects[at], ""};
+}
+
+Answer answer(ApiServer::State& state, MHD_Connection* connection, const std::string& path,
+              const std::string& body) {
   const std::lock_guard lock(state.mutex);
   state.requests.push_back(path);
   std::string query;
@@ -88,6 +109,7 @@ Answer answer(ApiServer::State& state, MHD_Connection* connection, const std::st
   if (path == "/api/v1/pods" || path == "/pods") {
     return {200, pod_list(state, path == "/pods"), ""};
   }
+  if (!body.empty()) return store(state, path, body);
   const auto it = state.objects.find(path);
   return it == state.objects.end() ? status(404, path + " not found") : Answer{200, it->second, ""};
 }
@@ -228,14 +250,19 @@ bool is_too_old_by_status(ApiServer::State& state, MHD_Connection* connection) {
 }
 
 MHD_Result handle(void* self, MHD_Connection* connection, const char* url, const char* /*method*/,
-                  const char* /*version*/, const char* /*upload*/, size_t* /*size*/,
-                  void** context) {
+                  const char* /*version*/, const char* upload, size_t* size, void** context) {
   if (*context == nullptr) {
-    *context = self;
+    *context = new std::string;
+    return MHD_YES;
+  }
+  auto& body = *static_cast<std::string*>(*context);
+  if (*size > 0) {
+    body.append(upload, *size);
+    *size = 0;
     return MHD_YES;
   }
   auto& state = *static_cast<ApiServer::State*>(self);
-  Answer given = answer(state, connection, url);
+  Answer given = answer(state, connection, url, body);
   const bool watch =
       std::string(url) == "/api/v1/pods" &&
       MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "watch") != nullptr;
@@ -252,6 +279,12 @@ MHD_Result handle(void* self, MHD_Connection* connection, const char* url, const
       MHD_queue_response(connection, static_cast<unsigned>(given.status), response);
   MHD_destroy_response(response);
   return queued;
+}
+
+void completed(void* /*self*/, MHD_Connection* /*connection*/, void** context,
+               MHD_RequestTerminationCode /*why*/) {
+  delete static_cast<std::string*>(*context);
+  *context = nullptr;
 }
 
 std::string read_all(const std::string& path) {
@@ -287,7 +320,8 @@ ApiServer::ApiServer(const std::string& key, const std::string& certificate)
   tls.push_back({MHD_OPTION_END, 0, nullptr});
   state_->daemon =
       MHD_start_daemon(flags, 0, nullptr, nullptr, handle, state_.get(), MHD_OPTION_SOCK_ADDR,
-                       &address, MHD_OPTION_ARRAY, tls.data(), MHD_OPTION_END);
+                       &address, MHD_OPTION_NOTIFY_COMPLETED, completed, nullptr, MHD_OPTION_ARRAY,
+                       tls.data(), MHD_OPTION_END);
   if (state_->daemon == nullptr) std::abort();
 }
 
@@ -310,6 +344,12 @@ void ApiServer::put(const std::string& path, std::string json) {
   const std::lock_guard lock(state_->mutex);
   state_->objects[path] = std::move(json);
 }
+std::string ApiServer::object(const std::string& path) const {
+  const std::lock_guard lock(state_->mutex);
+  const auto it = state_->objects.find(path);
+  return it == state_->objects.end() ? std::string() : it->second;
+}
+
 void ApiServer::remove(const std::string& path) {
   const std::lock_guard lock(state_->mutex);
   state_->objects.erase(path);

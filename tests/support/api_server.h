@@ -20,8 +20,10 @@ class ApiServer {
 
   [[nodiscard]] std::string url() const;
 
-  // The object's JSON at its path; the path is without a query.
+  // The object's JSON at its path; the path is without a query. Clients may create and update
+  // objects too, with the optimistic lock of metadata.resourceVersion.
   void put(const std::string& path, std::string json);
+  [[nodiscard]] std::string object(const std::string& path) const;  // empty: there is none
   void remove(const std::string& path);
   // The node's pods, by uid: what lists answer (at /pods too, as a kubelet does), and what open
   // watches are told of.
@@ -70,6 +72,7 @@ struct ClaimSpec {
   std::string access_mode = "ReadWriteOnce";
   std::string mode = "Filesystem";
   std::string source_json = R"("csi":{"driver":"demo.csi","volumeHandle":"h"})";
+  std::string annotations_json = {};  // of the claim: R"("volumeter.io/walk":"on")"
 };
 void put_claim(ApiServer& api, const ClaimSpec& claim);
 std::string claim_volume_json(const std::string& name, const std::string& claim);

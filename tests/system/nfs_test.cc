@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 
 #include <cstdlib>
+#include <fstream>
 
 #include "system_test.h"
 
@@ -78,6 +79,42 @@ TEST_F(NfsTest, AServerThatStopsCostsItsOwnVolumeOnly) {
 
   start_server();
   EXPECT_TRUE(agent.sees(responsive, 1, 120s));
+}
+
+// Nobody walks a share unasked; and of the nodes that mount it, the one that holds its Lease.
+TEST_F(NfsTest, AShareIsWalkedWhereItsOwnerWantsItAndByOneNode) {
+  ApiServer api;
+  mount_at(node->volume_dir("u", "nfs", "pv-1"));
+  std::ofstream(export_ + "/file") << std::string(1 << 20, 'x');
+  ClaimSpec claim{"shop", "reports", "pv-1", "4Mi"};
+  claim.access_mode = "ReadWriteMany";
+  claim.source_json = R"("nfs":{"server":"127.0.0.1","path":"/"})";
+  put_claim(api, claim);
+  api.set_pod("u", pod_json("shop", "web", "u", claim_volume_json("reports", "reports")));
+  const std::vector<std::string> options =
+      flags({"--kube.api-url=" + api.url(), "--usage.walk-interval=1s", "--interval=1s",
+             "--worker.deadline=900ms", "--kube.lease-namespace=volumeter"});
+  const std::string labels = "{namespace=\"shop\",persistentvolumeclaim=\"reports\"";
+  const std::string unknown = "volumeter_volume_usage_method" + labels + ",method=\"none\"}";
+  const std::string used = "volumeter_volume_stats_used_bytes" + labels + "}";
+  const auto started = [&](const std::string& name) {
+    auto more = options;
+    more.push_back("--kube.node-name=" + name);
+    return std::make_unique<Agent>(more);
+  };
+  {
+    const auto first = started("node-a");
+    ASSERT_TRUE(first->ready(60s));
+    EXPECT_TRUE(first->sees(unknown, 1, 60s)) << "not asked for";
+  }
+  claim.annotations_json = R"("volumeter.io/walk":"on")";
+  put_claim(api, claim);
+  const auto first = started("node-a");
+  EXPECT_TRUE(first->sees(used, static_cast<double>(du(mounted_)), 60s));
+  const auto second = started("node-b");
+  ASSERT_TRUE(second->ready(60s));
+  EXPECT_TRUE(second->sees(unknown, 1, 60s)) << "the first one walks it";
+  EXPECT_FALSE(second->metric(used));
 }
 
 TEST_F(NfsTest, TheAgentEndsWhileAServerIsGone) {
