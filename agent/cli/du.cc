@@ -10,6 +10,7 @@
 
 #include "cli/commands.h"
 #include "host/host.h"
+#include "measure/usage/parallel_walk.h"
 #include "measure/usage/walk.h"
 
 namespace volumeter {
@@ -51,13 +52,11 @@ class Du {
       line(totals, path);
       return true;
     }
+    if (options_.threads > 1) return print_total(root.get(), path);
     bool good = true;
-    const auto below = [&](const std::string& name) {
-      if (name.empty()) return path;
-      return path + (path.ends_with('/') ? "" : "/") + name;
-    };
+    const auto below = [&](const std::string& name) { return joined(path, name); };
     Walk walk(
-        kHardLinkBytes,
+        std::make_shared<HardLinks>(kHardLinkBytes),
         [&](const std::string& name, std::size_t depth, const WalkTotals& totals) {
           if (!options_.max_depth || depth <= *options_.max_depth) line(totals, below(name));
         },
@@ -78,6 +77,22 @@ class Du {
   }
 
  private:
+  static std::string joined(const std::string& path, const std::string& name) {
+    if (name.empty()) return path;
+    return path + (path.ends_with('/') ? "" : "/") + name;
+  }
+  bool print_total(int root, const std::string& path) {
+    bool good = true;
+    ParallelWalk walk;
+    walk.threads = options_.threads;
+    walk.hard_link_bytes = kHardLinkBytes;
+    walk.on_error = [&](const std::string& name, int code) {
+      good = complain(joined(path, name), code);
+    };
+    walk.on_progress = [&](const WalkTotals& totals) { progress(totals); };
+    line(walk_in_parallel(root, walk), path);
+    return good;
+  }
   void clear() {
     if (std::exchange(shown_, false)) std::fputs("\r\x1b[K", stderr);
   }

@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -68,17 +69,26 @@ Json to_json(const StoredWalk& walk) {
   return out;
 }
 
+// get() would make a large number of -1.
+template <class T>
+T whole(const Json& value) {
+  if (value.is_number_unsigned() && value.get<std::uint64_t>() <= std::numeric_limits<T>::max()) {
+    return value.get<T>();
+  }
+  throw Json::type_error::create(302, "not a number of things", &value);
+}
+
 StoredWalk from_json(const Json& in) {
   StoredWalk walk;
-  walk.target.device = {in.at("major").get<std::uint32_t>(), in.at("minor").get<std::uint32_t>()};
+  walk.target.device = {whole<std::uint32_t>(in.at("major")), whole<std::uint32_t>(in.at("minor"))};
   walk.target.root = from_latin1(in.at("root").get<std::string>());
   walk.target.path = from_latin1(in.at("path").get<std::string>());
   walk.target.below = from_latin1(in.at("below").get<std::string>());
   walk.use.method = UsageMethod::kWalk;
-  walk.use.bytes = in.at("bytes").get<std::uint64_t>();
-  walk.use.entries = in.at("entries").get<std::uint64_t>();
-  walk.use.inodes = in.at("inodes").get<std::uint64_t>();
-  walk.use.inode = in.at("inode").get<std::uint64_t>();
+  walk.use.bytes = whole<std::uint64_t>(in.at("bytes"));
+  walk.use.entries = whole<std::uint64_t>(in.at("entries"));
+  walk.use.inodes = whole<std::uint64_t>(in.at("inodes"));
+  walk.use.inode = whole<std::uint64_t>(in.at("inode"));
   walk.use.measured_at = from_ns(in.at("measuredAtNs").get<std::int64_t>());
   walk.use.took = std::chrono::duration<double>(in.at("tookSeconds").get<double>());
   walk.use.estimated = in.at("estimated").get<bool>();

@@ -116,6 +116,8 @@ class Parser {
     du->add_flag("-h,--human-readable", options.human, "Sizes like 1.5M");
     du->add_flag("-s,--summarize", summarize_, "One line for each path: the same as -d 0");
     du->add_option("-d,--max-depth", options.max_depth, "Directories no deeper than this");
+    du->add_option("-j,--threads", options.threads, "With -s: how many walk at a time (default: 1)")
+        ->check(CLI::Range(1, 64));
     du->add_flag("--apparent-size", options.apparent, "How long files are, not what they take");
     du->add_option("--block-size", options.block_size, "Unit of the sizes in bytes (default: 1024)")
         ->check(CLI::PositiveNumber);
@@ -203,6 +205,9 @@ class Parser {
   Config finish() {
     config_.command = app_.get_subcommands().front()->get_name();
     if (summarize_) config_.du.max_depth = 0;
+    if (config_.du.threads > 1 && config_.du.max_depth != 0) {
+      throw CLI::ValidationError("--threads", "needs -s: several threads add up the total only");
+    }
     static const std::map<std::string, LogLevel> kLevels = {{"debug", LogLevel::kDebug},
                                                             {"info", LogLevel::kInfo},
                                                             {"warn", LogLevel::kWarn},

@@ -23,6 +23,7 @@ struct DuOptions {
   bool apparent = false;
   std::uint64_t block_size = 1024;  // bytes
   std::optional<std::size_t> max_depth;
+  int threads = 1;
 };
 
 struct Config {

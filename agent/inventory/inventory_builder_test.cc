@@ -126,6 +126,78 @@ TEST_F(BuilderTest, AHostPathOnADiskOfItsOwnIsMeasuredAndOneOnTheNodesDiskIsNot)
   EXPECT_FALSE(inventory->volumes[2].target);
 }
 
+TEST_F(BuilderTest, DirectoriesOfTheNodesDiskAreTargetsOfTheirOwn) {
+  const std::string path = dir("u1", "empty-dir", "cache").path;
+  dir("u1", "empty-dir", "other");
+  const auto inventory = build_inventory(input_);
+  const Target& target = inventory->targets[*inventory->volumes[0].target];
+  EXPECT_EQ(target.path, "/");
+  EXPECT_EQ("/" + target.below, path);
+  EXPECT_EQ(target.root, path);
+  EXPECT_TRUE(target.walk);
+  EXPECT_NE(inventory->volumes[0].target, inventory->volumes[1].target);
+}
+
+// The same directory through a bind mount, and as the path of a hostPath.
+TEST_F(BuilderTest, ADirectoryIsOneTargetHoweverItIsReached) {
+  const PodVolumeDir& d = dir("u1", "local-volume", "pv-a");
+  input_.mounts.push_back(mount({8, 1}, "/", "/mnt/disk", "ext4", "/dev/sda1"));
+  input_.mounts.push_back(mount({8, 1}, "/a", d.path, "ext4", "/dev/sda1"));
+  PodMetadata pod;
+  pod.pod.uid = "u1";
+  PodVolume path;
+  path.name = "h";
+  path.kind = VolumeKind::kHostPath;
+  path.host_path = "/mnt//disk/a/";
+  pod.volumes = {path};
+  input_.metadata.pods["u1"] = pod;
+  const auto inventory = build_inventory(input_);
+  ASSERT_EQ(inventory->volumes.size(), 2U);
+  EXPECT_EQ(inventory->volumes[0].target, inventory->volumes[1].target);
+}
+
+TEST_F(BuilderTest, WhatIsWalkedFollowsTheAnnotationsAndSharesByOneNodeOnly) {
+  const auto walks = [&](const std::string& fstype, const std::string& wish,
+                         const std::string& mode, bool held) {
+    InventoryInput input = input_;
+    PodVolumeDir d;
+    d.pod_uid = "u1";
+    d.plugin = "csi";
+    d.name = "pv-a";
+    d.path = std::string(kRoot) + "/pods/u1/volumes/kubernetes.io~csi/pv-a/mount";
+    input.kubelet.pod_uids = {"u1"};
+    input.kubelet.volumes = {d};
+    input.mounts.push_back(mount({0, 50}, fstype == "ext4" ? "/a" : "/", d.path, fstype, "x"));
+    PodMetadata pod;
+    pod.pod.uid = "u1";
+    pod.pod.namespace_ = "shop";
+    PodVolume volume;
+    volume.name = "v";
+    volume.claim_name = "c";
+    pod.volumes = {volume};
+    input.metadata.pods["u1"] = pod;
+    ClaimMetadata claim;
+    claim.claim.namespace_ = "shop";
+    claim.claim.name = "c";
+    claim.claim.access_modes = {mode};
+    if (!wish.empty()) claim.claim.annotations["volumeter.io/walk"] = wish;
+    claim.persistent_volume = "pv-a";
+    input.metadata.claims[{"shop", "c"}] = claim;
+    if (held) input.metadata.walked_here.insert({"shop", "c"});
+    const auto inventory = build_inventory(input);
+    return inventory->targets[*inventory->volumes[0].target].walk;
+  };
+  EXPECT_TRUE(walks("ext4", "", "ReadWriteOnce", false));
+  EXPECT_FALSE(walks("ext4", "off", "ReadWriteOnce", false));
+  for (const char* fstype : {"nfs4", "cifs", "ceph", "fuse.s3fs"}) {
+    EXPECT_FALSE(walks(fstype, "", "ReadWriteOnce", true)) << fstype;
+    EXPECT_FALSE(walks(fstype, "yes", "ReadWriteOnce", true)) << fstype;
+    EXPECT_TRUE(walks(fstype, "on", "ReadWriteOnce", false)) << "one node is all there can be";
+    EXPECT_FALSE(walks(fstype, "on", "ReadWriteMany", false)) << "another node's";
+    EXPECT_TRUE(walks(fstype, "on", "ReadWriteMany", true)) << fstype;
+  }
+}
+
 TEST_F(BuilderTest, WithoutKubernetesTheHostsFilesystemsAreMeasured) {
   input_.kubelet = {};
   input_.mounts.push_back(mount({8, 1}, "/", "/data", "xfs", "/dev/sda1"));

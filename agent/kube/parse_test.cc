@@ -80,6 +80,44 @@ TEST(Pods, ADeploymentStandsBehindItsReplicaSet) {
   EXPECT_EQ(pod_of("Job", "backup-28", "28").owner_name, "backup-28");
 }
 
+// kubernetes: component-helpers/resource, PodLimits, whose own test cases these are in spirit.
+TEST(Pods, EphemeralStorageIsLimitedByTheSumOfItsContainers) {
+  const auto limit_of = [](const std::string& spec) {
+    const auto pods =
+        parse_pod_list(R"({"items":[{"metadata":{"uid":"u"},"spec":{)" + spec + "}}]}");
+    return pods.value().pods.front().ephemeral_storage_limit;
+  };
+  const auto container = [](const std::string& storage, const std::string& more = "") {
+    return R"({"resources":{"limits":{"ephemeral-storage":")" + storage + "\"}}" + more + "}";
+  };
+  const std::string sidecar = R"(,"restartPolicy":"Always")";
+  EXPECT_EQ(limit_of(R"("containers":[{}])"), std::nullopt);
+  EXPECT_EQ(limit_of(R"("containers":[)" + container("1Gi") + ",{}," + container("1Gi") + "]"),
+            2ULL << 30U);
+  EXPECT_EQ(limit_of(R"("containers":[)" + container("1Ki") + R"(],"initContainers":[)" +
+                     container("4Ki") + "]"),
+            4096U)
+      << "an init container runs alone";
+  EXPECT_EQ(limit_of(R"("containers":[)" + container("1Ki") + R"(],"initContainers":[)" +
+                     container("2Ki", sidecar) + "," + container("4Ki") + "]"),
+            6144U)
+      << "but for the sidecars before it";
+  EXPECT_EQ(limit_of(R"("containers":[)" + container("1Ki") + R"(],"initContainers":[)" +
+                     container("2Ki", sidecar) + R"(],"overhead":{"ephemeral-storage":"1Ki"})"),
+            4096U);
+  EXPECT_EQ(limit_of(R"("containers":7,"initContainers":"x")"), std::nullopt);
+}
+
+TEST(Pods, RunningContainersAreKnownByTheirIds) {
+  const auto pods =
+      parse_pod_list(R"({"items":[{"metadata":{"uid":"u"},"status":{"containerStatuses":[)"
+                     R"({"containerID":"containerd://aa","state":{"running":{}}},)"
+                     R"({"containerID":"containerd://bb","state":{"terminated":{}}},)"
+                     R"({"containerID":"","state":{"waiting":{}}}],"initContainerStatuses":[)"
+                     R"({"containerID":"cri-o://cc","state":{"running":{}}}]}}]})");
+  EXPECT_EQ(pods.value().pods.front().running_containers, (std::vector<std::string>{"cc", "aa"}));
+}
+
 TEST(PodEvents, OfARecordedWatch) {
   std::istringstream lines(test::read_fixture("apiserver/watch-pods-node1.jsonl"));
   std::map<std::string, std::string> phases;

@@ -14,6 +14,7 @@
 #include <random>
 #include <thread>
 
+#include "measure/usage/parallel_walk.h"
 #include "system_test.h"
 
 namespace volumeter::test {
@@ -28,8 +29,10 @@ UniqueFd open_root(const std::string& path) {
   return UniqueFd(::open(path.c_str(), O_PATH | O_CLOEXEC));
 }
 
+std::shared_ptr<HardLinks> hard_links() { return std::make_shared<HardLinks>(16 << 20); }
+
 WalkTotals walk(const std::string& path, const std::function<bool()>& enough = never) {
-  Walk walk;
+  Walk walk(hard_links());
   for (;;) {
     const UniqueFd root = open_root(path);
     const auto done = walk.advance(root.get(), enough);
@@ -93,6 +96,13 @@ TEST_P(WalkOn, CountsWhatDuCounts) {
     fill_tree(tree, seed);
     EXPECT_EQ(walk(tree).bytes, du(tree)) << seed;
     EXPECT_EQ(walk(tree).apparent_bytes, du(tree, "--apparent-size")) << seed;
+    for (const int threads : {1, 2, 5}) {
+      const UniqueFd top = open_root(tree);
+      const WalkTotals totals = walk_in_parallel(top.get(), {.threads = threads});
+      EXPECT_EQ(totals.bytes, du(tree)) << seed << " by " << threads;
+      EXPECT_EQ(totals.inodes, walk(tree).inodes);
+      EXPECT_EQ(totals.errors, 0U);
+    }
   }
   EXPECT_EQ(walk(root).bytes, du(root));
 }
@@ -109,7 +119,7 @@ TEST_P(WalkOn, SlicesCountTheSameAndHoldNothingBetween) {
   const std::uint64_t expected = du(root);
   int slices = 0;
   const std::size_t fds = count_entries("/proc/self/fd");
-  Walk sliced;
+  Walk sliced(hard_links());
   for (;; ++slices) {
     {
       const UniqueFd top = open_root(root);
@@ -140,6 +150,7 @@ TEST_F(WalkTest, PathsLongerThanPathMaxAreWalkedToo) {
   }
   EXPECT_EQ(walk(root).bytes, du(root));
   EXPECT_EQ(walk(root, always).bytes, du(root)) << "and found again from the top";
+  EXPECT_EQ(walk_in_parallel(open_root(root).get(), {}).bytes, du(root));
 }
 
 TEST_F(WalkTest, MountsInsideAreNotEntered) {
@@ -152,6 +163,7 @@ TEST_F(WalkTest, MountsInsideAreNotEntered) {
   Node::mount("tmpfs", root + "/a/disk", "tmpfs", 0);
   write(root + "/a/disk/more", 2 << 20);
   EXPECT_EQ(walk(root + "/a").bytes, du(root + "/a"));
+  EXPECT_EQ(walk_in_parallel(open_root(root + "/a").get(), {}).bytes, du(root + "/a"));
   const std::uint64_t before = walk(root + "/a").bytes;
   // A mount of the same filesystem: du -x enters it and counts the neighbour's bytes, we don't.
   Node::bind(root + "/elsewhere", root + "/a/bound");
@@ -189,7 +201,7 @@ TEST_F(WalkTest, TheNewestWriteIsKnown) {
 TEST_F(WalkTest, BetweenSlicesAVolumeCanBeUnmountedAndItsSuccessorIsNotMistakenForIt) {
   const std::string root = filesystem("ext4");
   for (int i = 0; i < 500; ++i) write(root + "/f" + std::to_string(i), 1);
-  Walk interrupted;
+  Walk interrupted(hard_links());
   {
     const UniqueFd top = open_root(root);
     const auto done = interrupted.advance(top.get(), always);
@@ -225,6 +237,9 @@ TEST_F(WalkTest, NothingOutsideIsEverCounted) {
     const WalkTotals totals = walk(root, i % 2 == 0 ? std::function<bool()>(never) : always);
     // The directory may be met under both names, or neither; outside is 8 MiB.
     ASSERT_LE(totals.bytes, 2 * most) << "in walk " << i;
+    if (i % 10 == 0) {
+      ASSERT_LE(walk_in_parallel(open_root(root).get(), {}).bytes, 2 * most) << "in walk " << i;
+    }
   }
   EXPECT_GE(swaps, 20000);
 }
@@ -266,6 +281,9 @@ TEST_F(WalkTest, TheCommandPrintsWhatDuPrints) {
   same({"-s"});
   same({"-sh"});
   same({"-s", "--block-size=1"});
+  EXPECT_EQ(run({VOLUMETER_PATH, "du", "-s", "--threads=2", root}).text,
+            run({"du", "-sx", root}).text);
+  EXPECT_EQ(run({VOLUMETER_PATH, "du", "--threads=2", root}).code, 2) << "only for totals";
   same({"-d", "0", "--apparent-size"});
   same({"-d", "0", "--apparent-size", "-h"});
   const Output gone = run({VOLUMETER_PATH, "du", "/nonexistent", root});

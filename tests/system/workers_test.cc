@@ -1,10 +1,13 @@
 // The worker pool against filesystems that really hang.
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -304,6 +307,42 @@ TEST_F(WorkersTest, TheSandboxAllowsLookingAndNothingElse) {
             }),
             0);
   EXPECT_EQ(in_sandbox([] { return ::unlink("/nonexistent") < 0 && errno == EPERM ? 0 : 1; }), 0);
+}
+
+TEST_F(WorkersTest, AListingWorkerListsDirectoriesAndReadsNoFile) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizers' runtime can't work under the filter";
+  const auto listing = [](const std::function<int()>& check) {
+    return in_sandbox(check, WorkerProfile::kListing);
+  };
+  const auto open_as = [](const char* path, std::uint64_t flags) {
+    open_how how{};
+    how.flags = flags;
+    return static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path, &how, sizeof how));
+  };
+  EXPECT_EQ(listing([&] {
+              const int fd = open_as("/etc", O_RDONLY | O_DIRECTORY);
+              char entries[4096];
+              return fd >= 0 && ::syscall(SYS_getdents64, fd, entries, sizeof entries) > 0 ? 0 : 1;
+            }),
+            0);
+  // Landlock keeps files shut; without it, what was opened could neither be read nor mapped.
+  EXPECT_EQ(listing([&] {
+              const int fd = open_as("/etc/passwd", O_RDONLY);
+              char byte = 0;
+              const bool unread = ::read(fd, &byte, 1) < 0;
+              const bool unmapped = ::mmap(nullptr, 1, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED;
+              return unread && unmapped ? 0 : 1;
+            }),
+            0);
+  EXPECT_EQ(listing([&] { return open_as("/tmp/new", O_WRONLY | O_CREAT) < 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(listing([] { return ::unlink("/nonexistent") < 0 && errno == EPERM ? 0 : 1; }), 0);
+  EXPECT_EQ(listing([] { return ::socket(AF_INET, SOCK_STREAM, 0) < 0 ? 0 : 1; }), 0);
+  EXPECT_EQ(listing([] {
+              fsxattr attributes{};
+              return ::ioctl(0, FS_IOC_FSSETXATTR, &attributes) < 0 && errno == EPERM ? 0 : 1;
+            }),
+            0)
+      << "projects are read, not set";
 }
 
 TEST_F(WorkersTest, ARunningWorkerHasOneCapabilityAFilterAndOneSocket) {

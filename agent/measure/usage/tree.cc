@@ -105,7 +105,7 @@ int walk_slice(int fd, std::uint64_t argument, SampleAnswer& answer) {
       return 0;
     }
     slot.number = ticket.number;
-    slot.walk.emplace(kHardLinkBytes);
+    slot.walk.emplace(std::make_shared<HardLinks>(kHardLinkBytes));
   }
   if (!slot.walk || slot.number != ticket.number) {
     store({}, WalkSlice::kLost, st, cpu, answer);

@@ -18,7 +18,8 @@ namespace {
 
 // How many directories on the way down keep their fd and buffer; the others are opened again.
 constexpr std::size_t kOpenFrames = 24;
-constexpr int kAskAfter = 8;  // entries: few, because each may wait for a slow disk
+constexpr std::size_t kLongestPath = 3800;  // that is opened in one piece; PATH_MAX is 4096
+constexpr int kAskAfter = 8;                // entries: few, because each may wait for a slow disk
 constexpr unsigned kMask =
     STATX_TYPE | STATX_NLINK | STATX_INO | STATX_SIZE | STATX_BLOCKS | STATX_MTIME;
 
@@ -52,10 +53,10 @@ void WalkTotals::add(const WalkTotals& other) {
   if (!last_write || key(*last_write) < key(*other.last_write)) last_write = other.last_write;
 }
 
-Walk::Walk(std::size_t hard_link_bytes, OnDirectory on_directory, OnError on_error)
+Walk::Walk(std::shared_ptr<HardLinks> hard_links, OnDirectory on_directory, OnError on_error)
     : on_directory_(std::move(on_directory)),
       on_error_(std::move(on_error)),
-      hard_links_(hard_link_bytes) {}
+      hard_links_(std::move(hard_links)) {}
 
 WalkTotals Walk::totals() const {
   WalkTotals all = done_;
@@ -87,7 +88,7 @@ void Walk::count(WalkTotals& totals, const struct statx& st) {
   ++totals.entries;
   std::uint64_t share = 1;
   if (st.stx_nlink > 1 && !S_ISDIR(st.stx_mode)) {
-    switch (hard_links_.add(st.stx_ino)) {
+    switch (hard_links_->add(st.stx_ino)) {
       case InodeSet::Added::kKnown:
         return;
       case InodeSet::Added::kFull:
@@ -156,14 +157,13 @@ void Walk::let_go(Frame& frame) {
 
 // From the nearest open directory above, in pieces that are no longer than a path may be.
 bool Walk::reopen(std::size_t index) {
-  constexpr std::size_t kPiece = 3800;
   std::size_t from = index;
   while (from > 0 && !frames_[from - 1].fd) --from;
   UniqueFd here;
   int at = from == 0 ? root_ : frames_[from - 1].fd.get();
   while (from <= index) {
     std::string piece = frames_[from++].name;
-    while (from <= index && piece.size() + frames_[from].name.size() < kPiece) {
+    while (from <= index && piece.size() + frames_[from].name.size() < kLongestPath) {
       piece += "/" + frames_[from++].name;
     }
     here = UniqueFd(open_directory(at, piece.c_str()));
@@ -229,6 +229,11 @@ void Walk::look_at(Frame& frame, const Entry& entry) {
 }
 
 void Walk::descend(Frame& frame, const Entry& entry) {
+  if (take_) {
+    std::string path = path_to(frames_.size() - 1);
+    path += (path.empty() ? "" : "/") + std::string(entry.name);
+    if (take_(path)) return;
+  }
   UniqueFd fd(open_directory(frame.fd.get(), entry.name));
   struct statx st {};
   if (!fd) {

@@ -13,6 +13,7 @@
 #include <ctime>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,7 +26,7 @@ namespace volumeter {
 
 struct WalkTotals {
   std::uint64_t bytes = 0;  // st_blocks * 512, of everything with the directories themselves
-  std::uint64_t apparent_bytes = 0;  // st_size
+  std::uint64_t apparent_bytes = 0;    // st_size
   std::uint64_t entries = 0;           // each link
   std::uint64_t inodes = 0;            // hard links once
   std::uint64_t errors = 0;            // entries that could not be looked at, or not into
@@ -37,6 +38,21 @@ struct WalkTotals {
   void add(const WalkTotals& other);
 };
 
+// The hard-linked files that were counted; several walks of one tree share it, on any threads.
+class HardLinks {
+ public:
+  // Holds at most so many bytes, and for a moment half as much again.
+  explicit HardLinks(std::size_t bytes) : inodes_(bytes) {}
+  InodeSet::Added add(std::uint64_t inode) {
+    const std::lock_guard lock(mutex_);
+    return inodes_.add(inode);
+  }
+
+ private:
+  std::mutex mutex_;
+  InodeSet inodes_;  // guarded by mutex_
+};
+
 class Walk {
  public:
   // A directory that is done: its path below the root ("" for the root), how deep it is, and what
@@ -45,9 +61,14 @@ class Walk {
   // What could not be looked at, and why.
   using OnError = std::function<void(const std::string&, int)>;
 
-  // Hard links are remembered in at most `hard_link_bytes`, and for a moment half as much again.
-  explicit Walk(std::size_t hard_link_bytes = 16 << 20, OnDirectory on_directory = {},
+  // Given a subdirectory's path below the root: true when it takes that over.
+  using TakeOver = std::function<bool(const std::string&)>;
+
+  explicit Walk(std::shared_ptr<HardLinks> hard_links, OnDirectory on_directory = {},
                 OnError on_error = {});
+
+  // From now on subdirectories that `take` takes aren't walked.
+  void hand_out(TakeOver take) { take_ = std::move(take); }
 
   // Walks on below `root`, an fd of the tree's top (O_PATH will do), until all is done (true) or
   // `enough` says so (asked every 8 entries). Holds no fd afterwards. An error when the root can't
@@ -97,9 +118,10 @@ class Walk {
 
   OnDirectory on_directory_;
   OnError on_error_;
+  TakeOver take_;
   std::vector<Frame> frames_;
   std::vector<std::unique_ptr<Buffer>> spare_;
-  InodeSet hard_links_;
+  std::shared_ptr<HardLinks> hard_links_;
   WalkTotals done_;  // of the whole tree, once it is
   int root_ = -1;
   std::uint64_t root_inode_ = 0;
