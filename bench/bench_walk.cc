@@ -1,5 +1,5 @@
-// bench_walk [FILES]: `volumeter du` beside du on the same tree, cache warm. Prints figures and
-// ratios.
+// bench_walk [FILES...]: `volumeter du` beside du and gdu on the same trees, cache warm and cold,
+// and the agent's memory while it walks. Drops the machine's page cache.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,8 +8,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <memory>
+#include <thread>
 
 #include "bench/support.h"
+#include "support/agent.h"
 #include "support/node.h"
 
 namespace {
@@ -63,33 +66,107 @@ void make_tree(const fs::path& root, int files) {
   progress("files", files, files);
 }
 
-int bench(const std::string& fstype, int files) {
-  Node node;
-  const std::string root = node.directory() + "/tree";
-  make_directories(root);
-  // mkfs makes an inode for each 16 KiB; the image is sparse.
-  const auto size = static_cast<std::uint64_t>(files) * 20000 + (1ULL << 30U);
-  node.mount_image(node.image(fstype, size), fstype, root);
-  make_tree(root, files);
-  Run ours;
-  Run theirs;
-  const std::vector<std::string> volumeter = {VOLUMETER_PATH, "du", "-s", root};
-  const std::vector<std::string> du = {"du", "-sx", root};
-  Run warming;
-  measure(volumeter, warming);
-  measure(du, warming);
-  for (int i = 0; i < 9; ++i) {  // interleaved, alternating which goes first
-    if (i % 2 == 0) measure(volumeter, ours);
-    measure(du, theirs);
-    if (i % 2 != 0) measure(volumeter, ours);
+struct Contestant {
+  const char* name;
+  std::vector<std::string> argv;
+  Run run = {};
+};
+
+void drop_caches() {
+  ::sync();
+  std::ofstream("/proc/sys/vm/drop_caches") << 3;
+}
+
+// Interleaved, each round beginning with another one.
+void race(std::vector<Contestant>& contestants, int rounds, bool cold) {
+  for (int round = 0; round < rounds; ++round) {
+    for (std::size_t i = 0; i < contestants.size(); ++i) {
+      if (cold) drop_caches();
+      Contestant& next = contestants[(i + static_cast<std::size_t>(round)) % contestants.size()];
+      measure(next.argv, next.run);
+    }
+    progress("rounds", round + 1, rounds);
   }
-  const auto row = [&](const char* what, double a, double b) {
-    std::printf("| %s, %d files, %s | %.1f | %.1f | %.2f |\n", fstype.c_str(), files, what, a, b,
-                a / b);
-  };
-  row("wall, median, ms", median(ours.wall), median(theirs.wall));
-  row("CPU, median, ms", median(ours.cpu), median(theirs.cpu));
-  row("resident, most, MiB", ours.resident_mib, theirs.resident_mib);
+}
+
+void compare(const std::string& title, const std::string& root, int rounds, bool cold) {
+  std::vector<Contestant> all = {
+      {"du -sx", {"du", "-sx", root}},
+      {"volumeter du -s", {VOLUMETER_PATH, "du", "-s", root}},
+      {"volumeter du -s -j 2", {VOLUMETER_PATH, "du", "-s", "-j2", root}}};
+  if (run({"gdu", "--version"}).code == 0)
+    all.push_back({"gdu -n -s", {"gdu", "-n", "-p", "-s", root}});
+  race(all, 1, cold);  // what is measured next is as warm as it gets
+  for (Contestant& contestant : all) contestant.run = {};
+  race(all, rounds, cold);
+  const double wall = median(all[0].run.wall);
+  const double cpu = median(all[0].run.cpu);
+  for (const Contestant& c : all) {
+    std::printf("| %s | %s | %.0f | %.2f | %.0f | %.2f | %.0f |\n", title.c_str(), c.name,
+                median(c.run.wall), median(c.run.wall) / wall, median(c.run.cpu),
+                median(c.run.cpu) / cpu, c.run.resident_mib);
+  }
+}
+
+// The agent's own walk, as fast as a large budget lets it: what it takes in memory.
+void agent_walks(Node& node, const std::string& tree, const std::string& title) {
+  const std::string where = node.volume_dir("u", "local-volume", "v");
+  Node::bind(tree, where);
+  std::vector<std::string> flags = node.agent_flags();
+  flags.insert(flags.end(),
+               {"--usage.walk-interval=30d", "--interval=1s", "--worker.deadline=900ms"});
+  Agent agent(flags);
+  double most = 0;
+  const bool walked = eventually(
+      [&] {
+        most = std::max(most, pss_mib(agent.pid()));
+        return agent.get("/metrics").body.find("\nvolumeter_pod_volume_walk_entries{") !=
+               std::string::npos;
+      },
+      10min);
+  if (!walked) std::fprintf(stderr, "the agent's walk didn't end\n");
+  std::this_thread::sleep_for(8s);  // until its worker has gone
+  const double idle = pss_mib(agent.pid());
+  std::printf("| %s | %.1f | %.1f | %.1f |\n", title.c_str(), most, idle, most - idle);
+  Node::unmount(where);
+}
+
+struct Tree {
+  Tree(const std::string& type, int count) : fstype(type), files(count) {
+    make_directories(root);
+    // mkfs makes an inode for each 16 KiB; the image is sparse.
+    const auto size = static_cast<std::uint64_t>(files) * 20000 + (1ULL << 30U);
+    node.mount_image(node.image(fstype, size), fstype, root);
+    make_tree(root + "/tree", files);
+    title = fstype + ", " + std::to_string(files) + " files";
+  }
+  std::string fstype;
+  int files;
+  Node node;
+  std::string root = node.directory() + "/disk";
+  std::string title;
+};
+
+int bench(const std::vector<int>& sizes) {
+  std::vector<std::string> memory;
+  std::printf(
+      "\n## `volumeter du` beside du and gdu\n\n"
+      "| tree | command | wall, ms | to du | CPU, ms | to du | resident, MiB |\n"
+      "| --- | --- | --- | --- | --- | --- | --- |\n");
+  std::vector<std::unique_ptr<Tree>> trees;
+  for (const int files : sizes) {
+    for (const char* fstype : {"ext4", "xfs"})
+      trees.push_back(std::make_unique<Tree>(fstype, files));
+  }
+  for (const auto& tree : trees) {
+    const int rounds = tree->files > 500000 ? 3 : 9;
+    compare(tree->title + ", warm", tree->root + "/tree", rounds, false);
+    compare(tree->title + ", cold", tree->root + "/tree", 3, true);
+  }
+  std::printf(
+      "\n## The agent while it walks, PSS of all its processes, MiB\n\n"
+      "| tree | walking, most | idle | more |\n| --- | --- | --- | --- |\n");
+  for (const auto& tree : trees) agent_walks(tree->node, tree->root + "/tree", tree->title);
   return 0;
 }
 
@@ -102,12 +179,7 @@ int main(int argc, char** argv) {
   }
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   enter_mount_namespace();
-  const int files = argc > 1 ? std::atoi(argv[1]) : 200000;
-  std::printf(
-      "\n## `volumeter du -s` beside `du -sx`, cache warm, one thread each, nine pairs\n\n");
-  std::printf("| | volumeter | du | ratio |\n| --- | --- | --- | --- |\n");
-  for (const char* fstype : {"ext4", "xfs"}) {
-    if (const int code = bench(fstype, files)) return code;
-  }
-  return 0;
+  std::vector<int> sizes;
+  for (int i = 1; i < argc; ++i) sizes.push_back(std::atoi(argv[i]));
+  return bench(sizes.empty() ? std::vector<int>{200000, 2000000} : sizes);
 }

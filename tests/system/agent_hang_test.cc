@@ -96,6 +96,8 @@ TEST_F(AgentHangTest, AHundredRoundsLeaveNothingBehind) {
   Agent agent(flags({"--interval=300ms", "--worker.deadline=250ms"}));
   ASSERT_TRUE(agent.ready());
   ASSERT_TRUE(agent.sees(responsive(1), 1));
+  // The last of its processes has started.
+  ASSERT_TRUE(agent.sees(pod_series("deleted_open_bytes", kPod, "good-0"), 0));
   const auto threads = [&] {
     return count_entries("/proc/" + std::to_string(agent.pid()) + "/task");
   };
