@@ -13,3 +13,4 @@ for what in events churn requests; do
   build/release/bench/bench_inventory "$what"
 done
 build/release/bench/bench_walk
+tests/vm/run.sh 'build/release/bench/bench_walk quota'

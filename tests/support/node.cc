@@ -99,11 +99,12 @@ void detach_loop(const std::string& device) {
   if (loop) ::ioctl(loop.get(), LOOP_CLR_FD, 0);
 }
 
-StallFs::StallFs(const std::string& mount_point, const std::string& disk)
+StallFs::StallFs(const std::string& mount_point, const std::string& disk,
+                 const std::string& subtype)
     : process_([&] {
         make_directories(mount_point);
         std::vector<std::string> argv = {STALLFS_PATH, mount_point};
-        if (!disk.empty()) argv.push_back(disk);
+        argv.insert(argv.end(), {disk, subtype});
         return Process(argv);
       }()) {
   if (process_.read_line() != "ready") die("stallfs at " + mount_point);

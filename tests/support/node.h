@@ -27,8 +27,12 @@ void detach_loop(const std::string& device);
 // A process that serves a filesystem which stops answering on command (stallfs_main.cc).
 class StallFs {
  public:
-  // `disk`: the content of its one file, "disk".
-  explicit StallFs(const std::string& mount_point, const std::string& disk = "");
+  // `disk`: the content of its one file, "disk". Its type is fuse.<subtype>.
+  explicit StallFs(const std::string& mount_point, const std::string& disk = "",
+                   const std::string& subtype = "stall");
+  void set_attribute(const std::string& name, const std::string& value) {
+    command("attr " + name + " " + value);
+  }
   void hold(const std::string& ops) { command("hold " + ops); }
   void release() { command("release"); }
   void fail_statfs(int error) { command("fail " + std::to_string(error)); }

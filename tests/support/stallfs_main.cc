@@ -1,8 +1,9 @@
-// stallfs MOUNTPOINT [DISK_FILE]: a FUSE filesystem that stops answering on command.
+// stallfs MOUNTPOINT [DISK_FILE [SUBTYPE]]: a FUSE filesystem that stops answering on command.
 //
 // It holds one file, "disk", whose content is DISK_FILE's. Commands, one a line on standard input:
 //   hold OPS   keep requests of these kinds unanswered; OPS of statfs, lookup, read, write, all
 //   release    answer what is held, and everything from now on
+//   attr N V   the root directory has the extended attribute N with value V
 //   fail N     answer statfs with errno N; 0 answers it properly again
 // A held request has been read from /dev/fuse, so whoever waits for it survives SIGKILL. Stopping
 // this process (SIGSTOP) instead leaves requests unread: their waiters can be killed.
@@ -19,6 +20,7 @@
 #include <cstring>
 #include <functional>
 #include <iostream>
+#include <map>
 #include <mutex>
 #include <set>
 #include <sstream>
@@ -140,6 +142,17 @@ void fsync(fuse_req_t req, fuse_ino_t /*ino*/, int /*datasync*/, fuse_file_info*
   g_gate.pass("write", [=] { fuse_reply_err(req, 0); });
 }
 
+std::mutex g_attributes_mutex;
+std::map<std::string, std::string> g_attributes;
+
+void getxattr(fuse_req_t req, fuse_ino_t /*ino*/, const char* name, size_t size) {
+  const std::lock_guard lock(g_attributes_mutex);
+  const auto it = g_attributes.find(name);
+  if (it == g_attributes.end()) return (void)fuse_reply_err(req, ENODATA);
+  if (size == 0) return (void)fuse_reply_xattr(req, it->second.size());
+  fuse_reply_buf(req, it->second.data(), it->second.size());
+}
+
 void commands(fuse_session* session, const std::string& mount_point) {
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words(line);
@@ -151,6 +164,10 @@ void commands(fuse_session* session, const std::string& mount_point) {
       g_gate.hold(std::move(ops));
     } else if (command == "release") {
       g_gate.release();
+    } else if (command == "attr") {
+      std::string name;
+      const std::lock_guard lock(g_attributes_mutex);
+      words >> name >> g_attributes[name];
     } else if (command == "fail") {
       int error = 0;
       words >> error;
@@ -169,7 +186,7 @@ void commands(fuse_session* session, const std::string& mount_point) {
 
 int main(int argc, char** argv) {
   if (argc < 2) return 2;
-  if (argc > 2) g_disk = ::open(argv[2], O_RDWR | O_CLOEXEC);
+  if (argc > 2 && argv[2][0] != 0) g_disk = ::open(argv[2], O_RDWR | O_CLOEXEC);
   fuse_lowlevel_ops ops{};
   ops.lookup = lookup;
   ops.getattr = getattr;
@@ -178,9 +195,11 @@ int main(int argc, char** argv) {
   ops.read = read;
   ops.write = write;
   ops.fsync = fsync;
+  ops.getxattr = getxattr;
   char name[] = "stallfs";
-  char option[] = "-ofsname=stallfs,subtype=stall,allow_other";
-  char* arguments[] = {name, option, nullptr};
+  std::string option =
+      std::string("-ofsname=stallfs,allow_other,subtype=") + (argc > 3 ? argv[3] : "stall");
+  char* arguments[] = {name, option.data(), nullptr};
   fuse_args args = FUSE_ARGS_INIT(2, arguments);
   fuse_session* session = fuse_session_new(&args, &ops, sizeof ops, nullptr);
   if (session == nullptr || fuse_session_mount(session, argv[1]) != 0) return 1;

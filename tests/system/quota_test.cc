@@ -1,5 +1,5 @@
-// Project quotas on real xfs and ext4: they answer instead of walks, and only where the answer is the
-// directory's own.
+// Project quotas on real xfs and ext4: they answer instead of walks, and only where the answer is
+// the directory's own.
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>

@@ -1,7 +1,9 @@
 // The agent on volumes that share a filesystem: each has its own numbers.
 #include <fcntl.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -114,8 +116,7 @@ TEST_F(UsageTest, SizesAreWhatWasPromised) {
   Agent agent(flags({"--kube.api-url=" + api.url(), "--usage.walk-interval=1s"}));
   ASSERT_TRUE(agent.ready());
   const auto of_claim = [](const std::string& family) {
-    return "volumeter_volume_" + family +
-           "{namespace=\"shop\",persistentvolumeclaim=\"reports\"}";
+    return "volumeter_volume_" + family + "{namespace=\"shop\",persistentvolumeclaim=\"reports\"}";
   };
   const auto of_cache = [](const std::string& family) {
     return "volumeter_pod_volume_" + family +
@@ -139,9 +140,9 @@ TEST_F(UsageTest, EphemeralStorageIsSummedForEachPod) {
   const std::string root = node->directory() + "/task/" + id + "/rootfs";
   for (const char* part : {"/lower", "/upper", "/work"}) make_directories(layers + part);
   make_directories(root);
-  Node::mount("overlay", root, "overlay", 0,
-              "lowerdir=" + layers + "/lower,upperdir=" + layers + "/upper,workdir=" + layers +
-                  "/work");
+  Node::mount(
+      "overlay", root, "overlay", 0,
+      "lowerdir=" + layers + "/lower,upperdir=" + layers + "/upper,workdir=" + layers + "/work");
   write(root + "/written", 3 << 20);
   const std::string scratch = node->volume_dir("u1", "empty-dir", "scratch");
   write(scratch + "/file", 2 << 20);
@@ -161,13 +162,14 @@ TEST_F(UsageTest, EphemeralStorageIsSummedForEachPod) {
     return "volumeter_pod_ephemeral_storage_" + what + "{namespace=\"shop\",pod=\"web\"}";
   };
   EXPECT_TRUE(agent.sees(series("limit_bytes"), 8 << 20));
-  ASSERT_TRUE(agent.sees("volumeter_pod_volume_stats_used_bytes{namespace=\"shop\",pod=\"web\","
-                         "volume=\"scratch\",type=\"emptyDir\"}",
-                         static_cast<double>(du(scratch))));
+  ASSERT_TRUE(
+      agent.sees("volumeter_pod_volume_stats_used_bytes{namespace=\"shop\",pod=\"web\","
+                 "volume=\"scratch\",type=\"emptyDir\"}",
+                 static_cast<double>(du(scratch))));
   EXPECT_FALSE(agent.metric(series("used_bytes"))) << "a part of it isn't known";
   api.set_pod("u1", pod(id));
-  EXPECT_TRUE(agent.sees(series("used_bytes"),
-                         static_cast<double>(du(scratch) + du(layers + "/upper"))));
+  EXPECT_TRUE(
+      agent.sees(series("used_bytes"), static_cast<double>(du(scratch) + du(layers + "/upper"))));
   EXPECT_TRUE(agent.metric(series("last_measured_timestamp_seconds")));
   Node::unmount(root);
 }
@@ -195,8 +197,8 @@ TEST_F(UsageTest, ResultsSurviveARestartWithTheirAge) {
   write(local_volume("u", "a", "/a") + "/file", 3 << 20);
   must_run({"sync", "-f", disk});
   const std::string state = "--state.dir=" + node->directory() + "/state";
-  const std::string when = pod_series("last_measured_timestamp_seconds", "u", "a", "local",
-                                      ",measurer=\"usage\"");
+  const std::string when =
+      pod_series("last_measured_timestamp_seconds", "u", "a", "local", ",measurer=\"usage\"");
   std::optional<double> first;
   {
     Agent agent(flags({state}));
@@ -309,6 +311,45 @@ TEST_F(UsageTest, AWalkThatHangsCostsOneVolumesFreshness) {
   EXPECT_EQ(agent.process().wait(10s), 0);
   Node::unmount(node->volume_dir("u", "local-volume", "dead"));
   Node::unmount(dead);
+}
+
+// CephFS keeps sums for each directory: a FUSE server of its type answers for one here.
+TEST_F(UsageTest, CephCountsForItself) {
+  StallFs ceph(node->csi_dir("u", "ceph"), "", "ceph-fuse");
+  ceph.set_attribute("ceph.dir.rbytes", "7340032");
+  ceph.set_attribute("ceph.dir.rentries", "42");
+  StallFs other(node->csi_dir("u", "other"), "", "s3fs");
+  other.set_attribute("ceph.dir.rbytes", "1");
+  StallFs bad(node->csi_dir("u", "bad"), "", "ceph-fuse");
+  bad.set_attribute("ceph.dir.rbytes", "-7MiB");
+  Agent agent(flags({"--interval=1s", "--worker.deadline=900ms", "--usage.walk-interval=1s"}));
+  ASSERT_TRUE(agent.ready());
+  const auto of = [](const std::string& family, const std::string& volume,
+                     const std::string& more = "") {
+    return pod_series(family, "u", volume, "csi", more);
+  };
+  ASSERT_TRUE(agent.sees(of("usage_method", "ceph", ",method=\"ceph-rbytes\""), 1));
+  EXPECT_EQ(agent.metric(of("stats_used_bytes", "ceph")), 7340032);
+  EXPECT_EQ(agent.metric(of("stats_inodes_used", "ceph")), 42);
+  EXPECT_FALSE(agent.metric(of("stats_capacity_bytes", "ceph")));
+  ceph.set_attribute("ceph.quota.max_bytes", "8388608");
+  EXPECT_TRUE(agent.sees(of("stats_capacity_bytes", "ceph"), 8388608));
+  EXPECT_EQ(agent.metric(of("usage_ratio", "ceph")), 0.875);
+  EXPECT_EQ(agent.metric(of("capacity_enforced", "ceph")), 1);
+  for (const char* volume : {"other", "bad"}) {
+    EXPECT_TRUE(agent.sees(of("usage_method", volume, ",method=\"none\""), 1)) << volume;
+  }
+}
+
+TEST_F(UsageTest, AWalkIsHumble) {
+  local_volume("u", "a", "/a");
+  Agent agent(flags({"--usage.walk-interval=1s"}));
+  ASSERT_TRUE(eventually([&] { return !listing_workers(agent).empty(); }));
+  const pid_t worker = listing_workers(agent).front();
+  EXPECT_TRUE(eventually([&] { return ::getpriority(PRIO_PROCESS, worker) == 19; }));
+  constexpr int kWhoProcess = 1;
+  constexpr int kIdleClass = 3;
+  EXPECT_EQ(::syscall(SYS_ioprio_get, kWhoProcess, worker) >> 13, kIdleClass);
 }
 
 TEST_F(UsageTest, WalksCanBeTurnedOff) {

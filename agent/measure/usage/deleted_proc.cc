@@ -6,63 +6,28 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string_view>
 #include <utility>
 
 #include "host/host.h"
 #include "measure/usage/deleted_scan.h"
+#include "mounts/mount_table.h"
 
 namespace volumeter {
 namespace {
 
 constexpr std::string_view kDeleted = " (deleted)";
 
-// A mount as one process sees it.
-struct Mount {
-  DeviceNumber device;
-  std::string root;
-  std::string point;
-};
-
-// Three bytes of octal after a backslash (fs/seq_file.c, mangle_path).
-std::string unescape(const std::string& text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '\\' && i + 3 < text.size()) {
-      out += static_cast<char>(std::strtol(text.substr(i + 1, 3).c_str(), nullptr, 8));
-      i += 3;
-    } else {
-      out += text[i];
-    }
-  }
-  return out;
-}
-
-std::map<int, Mount> mounts_of(const std::string& process) {
-  std::map<int, Mount> mounts;
+// As the process sees them, by id.
+std::map<int, MountEntry> mounts_of(const std::string& process) {
+  std::map<int, MountEntry> mounts;
   auto text = read_file(process + "/mountinfo", 16 << 20);
-  std::istringstream lines(text ? *text : std::string());
-  for (std::string line; std::getline(lines, line);) {
-    std::istringstream fields(line);
-    int id = 0;
-    int parent = 0;
-    char colon = 0;
-    Mount mount;
-    std::string root;
-    std::string point;
-    if (fields >> id >> parent >> mount.device.major >> colon >> mount.device.minor >> root >>
-        point) {
-      mount.root = unescape(root);
-      mount.point = unescape(point);
-      mounts[id] = std::move(mount);
-    }
-  }
+  if (!text) return mounts;
+  for (MountEntry& mount : parse_mountinfo(*text).table) mounts[mount.id] = std::move(mount);
   return mounts;
 }
 
@@ -111,7 +76,7 @@ class ProcScan final : public DeletedScan {
     if (!files) return;  // it ended, or isn't ours to look at
     const int directory = files.get();
     UniqueFd kept(::dup(directory));
-    std::optional<std::map<int, Mount>> mounts;
+    std::optional<std::map<int, MountEntry>> mounts;
     (void)list_directory(std::move(files), [&](const DirectoryEntry& entry) {
       std::array<char, 4096> link{};
       const ssize_t n = ::readlinkat(kept.get(), entry.name.c_str(), link.data(), link.size() - 1);
@@ -129,10 +94,10 @@ class ProcScan final : public DeletedScan {
     });
   }
 
-  void count(const Mount& mount, const std::string& path, const struct stat& st) {
+  void count(const MountEntry& mount, const std::string& path, const struct stat& st) {
     const auto key = std::tuple(mount.device.major, mount.device.minor, st.st_ino);
-    if (!lies_in(path, mount.point) || !seen_.insert(key).second) return;
-    const std::string below = path.substr(mount.point == "/" ? 0 : mount.point.size());
+    if (!lies_in(path, mount.mount_point) || !seen_.insert(key).second) return;
+    const std::string below = path.substr(mount.mount_point == "/" ? 0 : mount.mount_point.size());
     const std::string inside = (mount.root == "/" ? "" : mount.root) + below;
     for (std::size_t i = 0; i < places_->size(); ++i) {
       const DeletedPlace& place = (*places_)[i];
