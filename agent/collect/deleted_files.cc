@@ -10,6 +10,7 @@
 #include <cstring>
 #include <utility>
 
+#include "inventory/mount_index.h"
 #include "measure/usage/deleted_scan.h"
 #include "volumeter/log.h"
 
@@ -21,6 +22,7 @@ constexpr auto kAfterTrouble = 10min;
 
 // The whole filesystem, where the target is all of it; else its directory, once its inode is known.
 std::optional<DeletedPlace> place_of(const Target& target, const TreeUse& tree) {
+  if (is_network_filesystem(target.fstype)) return std::nullopt;  // others delete there too
   if (target.root == "/" && !target.walk) return DeletedPlace{target.device, 0, "/"};
   if (tree.inode == 0) return std::nullopt;
   return DeletedPlace{target.device, tree.inode, target.root};

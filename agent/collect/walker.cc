@@ -89,7 +89,8 @@ void Walker::set_inventory(std::shared_ptr<const Inventory> inventory,
     entry->target = target;
     entry->index = i;
     entry->wanted = options_.enabled && !target.hold && (target.walk || may_be_ceph(target.fstype));
-    if (fresh) restore(*entry);
+    if (fresh && entry->wanted) restore(*entry);
+    if (!entry->wanted && !target.hold) entry->use = {};  // nobody will renew it
     current_.push_back(entry);
   }
   entries_ = std::move(here);
@@ -117,9 +118,13 @@ std::vector<TreeUse> Walker::uses() {
   std::vector<TreeUse> uses;
   uses.reserve(current_.size());
   for (const EntryPtr& entry : current_) {
-    // Values live as long as walks go on; one that fails keeps them for a while.
-    if (entry->failing_since && now - *entry->failing_since > options_.stale_after) {
-      entry->use = {};
+    // Values live as long as walks go on; one that fails, or can't even be tried because statfs
+    // fails, keeps them for a while.
+    const bool lost = entry->wanted && !reachable_(*entry->index);
+    if (!lost) entry->unreachable_since.reset();
+    if (lost && !entry->unreachable_since) entry->unreachable_since = now;
+    for (const auto& since : {entry->failing_since, entry->unreachable_since}) {
+      if (since && now - *since > options_.stale_after) entry->use = {};
     }
     uses.push_back(entry->use);
   }
@@ -267,8 +272,8 @@ void Walker::took_slice(const EntryPtr& entry, const WalkSlice& slice) {
   }
   TreeUse use = to_use(slice);
   use.took = Clock::now() - entry->began;
-  if (slice.errors == 0) return complete(entry, std::move(use));
-  complete(entry, std::move(use));
+  complete(entry, use);
+  if (slice.errors == 0) return;
   ++entry->state.errors["unreadable"];
   entry->state.problem = std::to_string(slice.errors) +
                          " entries could not be looked at: what is used is a lower bound";
@@ -282,7 +287,7 @@ void Walker::looked(const EntryPtr& entry, const QuotaLook& look) {
 void Walker::decide(const EntryPtr& entry) {
   auto use = may_be_ceph(entry->target.fstype) ? use_by_ceph(entry->looks.front())
                                                : use_by_quota(entry->looks);
-  if (use && has_project_to_itself(*entry, *use)) return complete(entry, std::move(*use));
+  if (use && has_project_to_itself(*entry, *use)) return complete(entry, *use);
   if (!entry->target.walk) {  // a share that nobody asked to walk
     entry->use = {};
     return end(entry);
@@ -314,7 +319,7 @@ void Walker::walk_anyway(Entry& entry) {
 
 void Walker::complete(const EntryPtr& entry, TreeUse use) {
   use.measured_at = entry->began_at;
-  entry->use = std::move(use);
+  entry->use = use;
   entry->state.problem.clear();
   entry->failing_since.reset();
   entry->due = entry->began + options_.interval;

@@ -66,6 +66,7 @@ class Walker {
     TreeUse use;
     Clock::time_point due{};
     std::optional<Clock::time_point> failing_since;
+    std::optional<Clock::time_point> unreachable_since;
     bool shared_project = false;  // another directory belongs to the same one
 
     // Under way:

@@ -41,6 +41,7 @@ int start(const std::string& exe, std::vector<std::string> arguments,
 
   arguments.insert(arguments.begin(), {"volumeter", kWorkerCommand});
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (std::string& argument : arguments) argv.push_back(argument.data());
   argv.push_back(nullptr);
   char* environment = nullptr;

@@ -352,6 +352,22 @@ TEST_F(UsageTest, AWalkIsHumble) {
   EXPECT_EQ(::syscall(SYS_ioprio_get, kWhoProcess, worker) >> 13, kIdleClass);
 }
 
+// What a walk found must not outlive the filesystem's silence.
+TEST_F(UsageTest, LastValuesAreKeptUntilStale) {
+  StallFs ceph(node->csi_dir("u", "ceph"), "", "ceph-fuse");
+  ceph.set_attribute("ceph.dir.rbytes", "4096");
+  const std::string series = used("u", "ceph", "csi");
+  Agent agent(flags({"--interval=500ms", "--worker.deadline=300ms", "--usage.walk-interval=500ms",
+                     "--stale-after=4s"}));
+  ASSERT_TRUE(agent.sees(series, 4096));
+  ceph.hold("all");
+  ASSERT_TRUE(agent.sees(pod_series("responsive", "u", "ceph", "csi"), 0));
+  EXPECT_TRUE(agent.metric(series)) << "the last good value stays, for a while";
+  EXPECT_TRUE(eventually([&] { return !agent.metric(series); }));
+  ceph.release();
+  EXPECT_TRUE(agent.sees(series, 4096));
+}
+
 TEST_F(UsageTest, WalksCanBeTurnedOff) {
   local_volume("u", "a", "/a");
   Agent agent(flags({"--no-usage.walk"}));

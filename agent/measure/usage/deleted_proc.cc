@@ -36,7 +36,7 @@ std::optional<int> mount_id_of(const std::string& fdinfo) {
   if (!text) return std::nullopt;
   const auto at = text->find("mnt_id:");
   if (at == std::string::npos) return std::nullopt;
-  return std::atoi(text->c_str() + at + 7);
+  return static_cast<int>(std::strtol(text->c_str() + at + 7, nullptr, 10));
 }
 
 // Without it other users' files would be left out without a word.

@@ -34,8 +34,9 @@ int deleted_worker_main() {
   ::close_range(kWorkerSocket + 1, ~0U, 0);
   // The program is loaded with the rights that this takes; then they are given up.
   auto loaded = make_bpf_scan();
+  const bool by_bpf = loaded.ok();
   std::unique_ptr<DeletedScan> scan = loaded ? std::move(loaded).value() : make_proc_scan();
-  const WorkerProfile profile = loaded ? WorkerProfile::kTracing : WorkerProfile::kProcess;
+  const WorkerProfile profile = by_bpf ? WorkerProfile::kTracing : WorkerProfile::kProcess;
   if (!enter_sandbox(profile).capabilities) return 1;
   std::vector<std::byte> buffer(kMaxDeletedMessage);
   for (;;) {

@@ -30,6 +30,7 @@ class Crew {
     paths_.emplace_back();
     {
       std::vector<std::jthread> threads;
+      threads.reserve(static_cast<std::size_t>(options_.threads));
       for (int i = 0; i < options_.threads; ++i) threads.emplace_back([this] { work(); });
     }
     return totals_;
