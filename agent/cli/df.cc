@@ -32,7 +32,9 @@ int run_df(const Config& config, const Measurers& measurers) {
   }
   const bool terminal = ::isatty(STDERR_FILENO) != 0;
   EventLoop loop;
-  MetadataSource metadata(metadata_options(config));
+  MetadataOptions sources = metadata_options(config);
+  sources.walks = false;  // a Lease is the agent's to hold
+  MetadataSource metadata(std::move(sources));
   metadata.wait_first(5s);
   CollectorOptions options = collector_options(config);
   options.walker.share = kAllOfIt;

@@ -44,6 +44,7 @@ MetadataOptions metadata_options(const Config& config) {
   options.pods.node_name = node_name(config);
   options.leases.namespace_ = config.lease_namespace;
   options.leases.holder = node_name(config);
+  options.walks = config.walk && !config.disabled_measurers.contains("usage");
   return options;
 }
 

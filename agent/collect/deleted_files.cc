@@ -24,7 +24,8 @@ constexpr auto kAfterTrouble = 10min;
 std::optional<DeletedPlace> place_of(const Target& target, const TreeUse& tree) {
   if (is_network_filesystem(target.fstype)) return std::nullopt;  // others delete there too
   if (target.root == "/" && !target.walk) return DeletedPlace{target.device, 0, "/"};
-  if (tree.inode == 0) return std::nullopt;
+  // On btrfs each subvolume has an inode of that number.
+  if (tree.inode == 0 || target.fstype == "btrfs") return std::nullopt;
   return DeletedPlace{target.device, tree.inode, target.root};
 }
 

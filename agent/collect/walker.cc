@@ -90,6 +90,7 @@ void Walker::set_inventory(std::shared_ptr<const Inventory> inventory,
     entry->index = i;
     entry->wanted = options_.enabled && !target.hold && (target.walk || may_be_ceph(target.fstype));
     if (fresh && entry->wanted) restore(*entry);
+    if (!entry->wanted) forget_trouble(*entry);
     if (!entry->wanted && !target.hold) entry->use = {};  // nobody will renew it
     current_.push_back(entry);
   }
@@ -100,6 +101,14 @@ void Walker::set_inventory(std::shared_ptr<const Inventory> inventory,
     return entry != busy_ && (!entry->index || !entry->wanted);
   });
   wake();
+}
+
+// No walk will come that could end it.
+void Walker::forget_trouble(Entry& entry) {
+  entry.state.responsive.reset();
+  entry.state.problem.clear();
+  entry.failing_since.reset();
+  entry.timeouts = 0;
 }
 
 void Walker::restore(Entry& entry) {
@@ -118,9 +127,9 @@ std::vector<TreeUse> Walker::uses() {
   std::vector<TreeUse> uses;
   uses.reserve(current_.size());
   for (const EntryPtr& entry : current_) {
-    // Values live as long as walks go on; one that fails, or can't even be tried because statfs
-    // fails, keeps them for a while.
-    const bool lost = entry->wanted && !reachable_(*entry->index);
+    // Values live as long as walks go on; one that fails, or isn't even tried because statfs fails
+    // or an unmount is due, keeps them for a while.
+    const bool lost = !entry->wanted || !reachable_(*entry->index);
     if (!lost) entry->unreachable_since.reset();
     if (lost && !entry->unreachable_since) entry->unreachable_since = now;
     for (const auto& since : {entry->failing_since, entry->unreachable_since}) {
@@ -236,16 +245,21 @@ void Walker::finished(const EntryPtr& entry, const JobResult& result) {
   if (!entry->index || !entry->wanted) return end(entry);
   if (result.outcome == JobOutcome::kTimedOut) {
     entry->state.responsive = false;
+    ++entry->timeouts;
     return fail(entry, "timeout", "listing it hangs in the kernel");
   }
   if (result.outcome == JobOutcome::kFailed) {
     return fail(entry, "worker", "the worker process died or could not be started");
   }
   entry->state.responsive.reset();
+  const bool looking = entry->looks.size() < entry->places.size();
+  if (result.answer.error != 0 && looking && entry->target.walk) {
+    return walk_anyway(*entry);  // what is around it can't be seen
+  }
   if (result.answer.error != 0) {
     return fail(entry, reason_of(result.answer.error), problem_of(result.answer.error));
   }
-  if (entry->looks.size() < entry->places.size()) {
+  if (looking) {
     looked(entry, result.answer.load<QuotaLook>());
   } else {
     took_slice(entry, result.answer.load<WalkSlice>());
@@ -296,13 +310,14 @@ void Walker::decide(const EntryPtr& entry) {
 }
 
 // Two directories of one project: its sum is neither's.
-bool Walker::has_project_to_itself(const Entry& entry, const TreeUse& use) {
+bool Walker::has_project_to_itself(Entry& entry, const TreeUse& use) {
   if (use.project == 0) return true;
   bool alone = true;
   for (const EntryPtr& other : current_) {
     if (other.get() == &entry || other->target.device != entry.target.device) continue;
     if (other->use.project != use.project || other->target.root == entry.target.root) continue;
     alone = false;
+    entry.shared_project = true;  // from now on both are walked
     other->use = {};
     other->shared_project = true;
     other->due = Clock::now();
@@ -322,6 +337,7 @@ void Walker::complete(const EntryPtr& entry, TreeUse use) {
   entry->use = use;
   entry->state.problem.clear();
   entry->failing_since.reset();
+  entry->timeouts = 0;
   entry->due = entry->began + options_.interval;
   end(entry);
   if (entry->use.method == UsageMethod::kWalk) save_soon();
@@ -332,7 +348,9 @@ void Walker::fail(const EntryPtr& entry, const std::string& reason, const std::s
   ++entry->state.errors[reason];
   entry->state.problem = problem;
   if (!entry->failing_since) entry->failing_since = Clock::now();
-  entry->due = Clock::now() + options_.interval;
+  // One that hangs costs the others their worker, with what it knew of their walks.
+  const int doubled = std::clamp(entry->timeouts - 1, 0, 6);
+  entry->due = Clock::now() + options_.interval * (1 << doubled);
   end(entry);
   changed_();
 }

@@ -67,6 +67,7 @@ class Walker {
     Clock::time_point due{};
     std::optional<Clock::time_point> failing_since;
     std::optional<Clock::time_point> unreachable_since;
+    int timeouts = 0;             // in a row
     bool shared_project = false;  // another directory belongs to the same one
 
     // Under way:
@@ -78,6 +79,7 @@ class Walker {
   };
   using EntryPtr = std::shared_ptr<Entry>;
 
+  static void forget_trouble(Entry& entry);
   void restore(Entry& entry);
   void step();
   void step_in(EventLoop::Duration delay);
@@ -91,7 +93,7 @@ class Walker {
   void took_slice(const EntryPtr& entry, const WalkSlice& slice);
   void looked(const EntryPtr& entry, const QuotaLook& look);
   void decide(const EntryPtr& entry);
-  bool has_project_to_itself(const Entry& entry, const TreeUse& use);
+  bool has_project_to_itself(Entry& entry, const TreeUse& use);
   void walk_anyway(Entry& entry);
   void complete(const EntryPtr& entry, TreeUse use);
   void fail(const EntryPtr& entry, const std::string& reason, const std::string& problem);

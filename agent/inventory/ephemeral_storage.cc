@@ -29,7 +29,7 @@ std::map<std::string_view, std::string> writable_layers(const MountTable& mounts
 // and has a filesystem to itself.
 bool is_local_ephemeral(const Volume& volume) {
   return (volume.kind == VolumeKind::kEmptyDir || volume.kind == VolumeKind::kConfigMap) &&
-         volume.target && volume.shares_filesystem;
+         volume.shares_filesystem;
 }
 
 }  // namespace
@@ -58,16 +58,19 @@ void add_ephemeral_storage(
       add(layer == layers.end() ? std::nullopt : directory(layer->second));
     }
     // A static pod's logs are named after its mirror hash, as its directory is.
-    if (input.pod_logs.contains(pod.uid)) {
-      add(directory("/var/log/pods/" + pod.namespace_ + "_" + pod.name + "_" + pod.uid));
-    }
+    add(input.pod_logs.contains(pod.uid)
+            ? directory("/var/log/pods/" + pod.namespace_ + "_" + pod.name + "_" + pod.uid)
+            : std::nullopt);
     by_pod[i] = inventory.ephemeral.size();
     inventory.ephemeral.push_back(std::move(storage));
   }
   for (const Volume& volume : inventory.volumes) {
     const auto it = by_pod.find(volume.pod);
     if (it == by_pod.end() || !is_local_ephemeral(volume)) continue;
-    std::vector<std::size_t>& targets = inventory.ephemeral[it->second].targets;
+    EphemeralStorage& storage = inventory.ephemeral[it->second];
+    storage.complete = storage.complete && volume.target;
+    if (!volume.target) continue;
+    std::vector<std::size_t>& targets = storage.targets;
     if (std::find(targets.begin(), targets.end(), *volume.target) == targets.end()) {
       targets.push_back(*volume.target);
     }

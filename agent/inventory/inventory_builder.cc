@@ -1,6 +1,7 @@
 #include "inventory/inventory_builder.h"
 
 #include <algorithm>
+#include <climits>
 #include <map>
 #include <optional>
 #include <set>
@@ -51,7 +52,8 @@ class Placement {
         (volume.kind == VolumeKind::kHostPath && is_pseudo_filesystem(mount->fstype));
     const bool pseudo = is_pseudo_filesystem(mount->fstype);
     const bool hold = out_.pods[volume.pod].leaving();
-    if (own != nullptr ? !pseudo || volume.kind != VolumeKind::kHostPath : !pseudo) {
+    const bool usable = volume.path.size() < PATH_MAX;  // a spec can hold any string
+    if (usable && (own != nullptr ? !pseudo || volume.kind != VolumeKind::kHostPath : !pseudo)) {
       volume.target = target(*mount, hold, below(volume.path, *mount));
       Target& found = out_.targets[*volume.target];
       found.walk = found.walk || may_walk(volume);
@@ -63,7 +65,7 @@ class Placement {
   std::optional<std::size_t> directory(const std::string& path) {
     const MountEntry* mount = mounts_.covering(path);
     if (mount == nullptr || is_pseudo_filesystem(mount->fstype) ||
-        is_network_filesystem(mount->fstype)) {
+        is_network_filesystem(mount->fstype) || path.size() >= PATH_MAX) {
       return std::nullopt;
     }
     const std::size_t index = target(*mount, false, below(path, *mount));

@@ -46,7 +46,8 @@ struct MetadataSource::Thread {
         from_kubelet(!options.kubelet.url.empty()),
         pods(from_kubelet ? kubelet : api, pod_options(options)),
         objects(api, options.objects),
-        leases(api, options.leases) {}
+        leases(api, options.leases),
+        walks(options.walks) {}
 
   static PodSourceOptions pod_options(const MetadataOptions& options) {
     PodSourceOptions pods = options.pods;
@@ -76,6 +77,7 @@ struct MetadataSource::Thread {
   PodSource pods;
   NamedObjects objects;
   WalkLeases leases;
+  const bool walks;
   std::shared_ptr<const Metadata> metadata = std::make_shared<const Metadata>();
   std::size_t pods_version = 0;
   std::size_t objects_version = 0;
@@ -108,6 +110,7 @@ void MetadataSource::Thread::want() {
 void MetadataSource::Thread::want_leases(const Metadata& known) {
   std::set<ObjectKey> claims;
   for (const auto& [uid, pod] : known.pods) {
+    if (!walks || pod.pod.leaving() || pod.phase != "Running") continue;  // it couldn't walk
     for (const PodVolume& volume : pod.volumes) {
       const ObjectKey key{pod.pod.namespace_, volume.claim_name};
       const auto claim = known.claims.find(key);

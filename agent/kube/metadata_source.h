@@ -27,6 +27,7 @@ struct MetadataOptions {
   PodSourceOptions pods;
   ObjectOptions objects;
   LeaseOptions leases;
+  bool walks = true;  // false: this agent walks nothing, so it wants no Leases
 };
 
 // The last good metadata, and whether its sources answer now. Immutable.

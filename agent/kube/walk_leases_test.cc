@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "kube/metadata_source.h"
 #include "support/api_server.h"
 #include "support/process.h"
 
@@ -107,6 +108,34 @@ TEST(WalkLeases, ALeaseThatMakesNoSenseIsNotTaken) {
   NodeAgent a(server, "node-a");
   EXPECT_TRUE(step_until({&a}, [&] { return !a.leases.problem().empty(); }));
   EXPECT_FALSE(a.holds());
+}
+
+// A pod that has ended keeps its claim and walks nothing: another node must get the Lease.
+TEST(WalkLeases, OnlyRunningPodsWantOne) {
+  test::ApiServer server;
+  for (const char* name : {"live", "done"}) {
+    test::ClaimSpec claim{"shop", name, std::string("pv-") + name, "1Gi"};
+    claim.access_mode = "ReadWriteMany";
+    claim.annotations_json = R"("volumeter.io/walk":"on")";
+    put_claim(server, claim);
+    std::string pod = test::pod_json("shop", name, name, test::claim_volume_json("v", name));
+    if (std::string(name) == "done") pod.replace(pod.find("Running"), 7, "Succeeded");
+    server.set_pod(name, pod);
+  }
+  MetadataOptions options;
+  options.api.url = server.url();
+  options.leases = {"volumeter", "node-a"};
+  const MetadataSource source(options);
+  const auto lease = [&](const char* name) {
+    return server.object("/apis/coordination.k8s.io/v1/namespaces/volumeter/leases/" +
+                         WalkLeases::name_of({"shop", name}));
+  };
+  ASSERT_TRUE(test::eventually([&] {
+    const auto state = source.current();
+    return state && state->metadata->walked_here.contains({"shop", "live"});
+  }));
+  EXPECT_NE(lease("live"), "");
+  EXPECT_EQ(lease("done"), "");
 }
 
 }  // namespace

@@ -44,16 +44,21 @@ std::vector<cap_value_t> capabilities_of(WorkerProfile profile) {
 }
 
 bool drop_capabilities(WorkerProfile profile) {
-  const std::vector<cap_value_t> wanted = capabilities_of(profile);
+  const CapState had(cap_get_proc(), cap_free);
+  const auto has = [&](cap_value_t cap) {
+    cap_flag_value_t value = CAP_CLEAR;
+    cap_get_flag(had.get(), cap, CAP_PERMITTED, &value);
+    return value == CAP_SET;
+  };
+  std::vector<cap_value_t> wanted = capabilities_of(profile);
+  // Which stands for CAP_BPF where that isn't granted by itself.
+  if (profile == WorkerProfile::kTracing && !has(CAP_BPF)) wanted = {CAP_SYS_ADMIN};
   for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; ++cap) {
     if (std::find(wanted.begin(), wanted.end(), cap) == wanted.end()) cap_drop_bound(cap);
   }
   const CapState kept(cap_init(), cap_free);
-  const CapState had(cap_get_proc(), cap_free);
   for (const cap_value_t cap : wanted) {
-    cap_flag_value_t has = CAP_CLEAR;
-    cap_get_flag(had.get(), cap, CAP_PERMITTED, &has);
-    if (has != CAP_SET) continue;
+    if (!has(cap)) continue;
     cap_set_flag(kept.get(), CAP_PERMITTED, 1, &cap, CAP_SET);
     cap_set_flag(kept.get(), CAP_EFFECTIVE, 1, &cap, CAP_SET);
   }

@@ -70,11 +70,33 @@ void WorkerPool::submit(WorkerJob job, Callback done) {
 }
 
 void WorkerPool::abort() {
+  std::vector<JobId> ended(pending_.begin(), pending_.end());
+  pending_.clear();
+  for (auto& [device, trouble] : troubled_) {
+    ended.insert(ended.end(), trouble.waiting.begin(), trouble.waiting.end());
+    trouble.waiting.clear();
+  }
   for (const auto& worker : workers_) {
     if (worker->killed) continue;
-    if (!worker->sent.empty()) jobs_[worker->sent.front()].retried = true;
+    ended.insert(ended.end(), worker->sent.begin(), worker->sent.end());
+    if (!worker->sent.empty()) watch_death(*worker, jobs_[worker->sent.front()].target.device);
+    worker->sent.clear();
     worker->kill();
   }
+  loop_.after(0ms, [this, ended] {
+    for (const JobId id : ended) finish(id, {});
+  });
+}
+
+// One that doesn't die sleeps over its superblock: until it is gone, nothing more is tried there.
+void WorkerPool::watch_death(WorkerProcess& worker, DeviceNumber device) {
+  loop_.after(kUnkillable, [this, pid = worker.pid(), device] {
+    const auto it = std::find_if(workers_.begin(), workers_.end(),
+                                 [&](const auto& other) { return other->pid() == pid; });
+    if (it == workers_.end()) return;
+    stuck_on_[it->get()] = device;
+    troubled_[device].timed_out = true;
+  });
 }
 
 void WorkerPool::rest() {

@@ -61,8 +61,7 @@ class WorkerPool {
   // in trouble, which wait for its outcome.
   void submit(WorkerJob job, Callback done);
 
-  // Kills the worker that serves and those that stalled: what they do fails, and is not tried
-  // again.
+  // Kills the worker that serves and those that stalled. Every job fails, and isn't tried again.
   void abort();
   // Ends an idle worker; the next job starts a fresh one.
   void rest();
@@ -96,6 +95,7 @@ class WorkerPool {
   void stall(WorkerProcess& worker);
   void time_out(WorkerProcess& worker);
   void exited(WorkerProcess& worker);
+  void watch_death(WorkerProcess& worker, DeviceNumber device);
   void release(DeviceNumber device);
   void take_back(WorkerProcess& worker, std::size_t keep);
   void finish(JobId id, const JobResult& result);

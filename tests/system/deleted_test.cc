@@ -88,8 +88,7 @@ TEST_P(DeletedTest, AreCountedForTheirVolumeOnceEach) {
   EXPECT_TRUE(is(series("b"), 0)) << "nothing there is deleted";
   EXPECT_TRUE(is(series("own", "csi"), bytes_of(in_own)));
   EXPECT_TRUE(is(series("scratch", "emptyDir"), bytes_of(in_scratch)));
-  EXPECT_TRUE(running->metric(pod_series("last_measured_timestamp_seconds", "u", "a", "local",
-                                         ",measurer=\"deleted-open\"")));
+  EXPECT_TRUE(running->metric("volumeter_deleted_open_last_measured_timestamp_seconds"));
   EXPECT_EQ(running->process().wait(0ms), std::nullopt);
   running->process().signal(SIGTERM);
   EXPECT_EQ(running->process().wait(10s), 0);

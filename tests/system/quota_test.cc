@@ -193,6 +193,16 @@ TEST_P(QuotaOn, AProjectThatVolumesShareAnswersForNone) {
     EXPECT_TRUE(running->sees(series("stats_used_bytes", name), static_cast<double>(du(where))))
         << name;
   }
+  // And so it stays when they are walked again.
+  const std::string when =
+      pod_series("last_measured_timestamp_seconds", "u", "d", "local", ",measurer=\"usage\"");
+  for (int again = 0; again < 3; ++again) {
+    const auto before = running->metric(when);
+    ASSERT_TRUE(eventually([&] { return running->metric(when) > before; }, 60s));
+    for (const auto& [name, where] : volumes) {
+      EXPECT_EQ(running->metric(method(name, "walk")), 1) << name;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Filesystems, QuotaOn, testing::Values("ext4", "xfs"),

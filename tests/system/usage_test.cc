@@ -147,6 +147,8 @@ TEST_F(UsageTest, EphemeralStorageIsSummedForEachPod) {
   const std::string scratch = node->volume_dir("u1", "empty-dir", "scratch");
   write(scratch + "/file", 2 << 20);
   must_run({"sync", "-f", scratch});
+  make_directories("/var/log/pods/shop_web_u1/a");
+  write("/var/log/pods/shop_web_u1/a/0.log", 5000);
   const std::string limits = R"("resources":{"limits":{"ephemeral-storage":"4Mi"}})";
   const auto pod = [&](const std::string& container) {
     return R"({"metadata":{"namespace":"shop","name":"web","uid":"u1"},"spec":{"volumes":[)"
@@ -168,8 +170,9 @@ TEST_F(UsageTest, EphemeralStorageIsSummedForEachPod) {
                  static_cast<double>(du(scratch))));
   EXPECT_FALSE(agent.metric(series("used_bytes"))) << "a part of it isn't known";
   api.set_pod("u1", pod(id));
-  EXPECT_TRUE(
-      agent.sees(series("used_bytes"), static_cast<double>(du(scratch) + du(layers + "/upper"))));
+  EXPECT_TRUE(agent.sees(
+      series("used_bytes"),
+      static_cast<double>(du(scratch) + du(layers + "/upper") + du("/var/log/pods/shop_web_u1"))));
   EXPECT_TRUE(agent.metric(series("last_measured_timestamp_seconds")));
   Node::unmount(root);
 }

@@ -180,6 +180,20 @@ TEST_F(WalkTest, ABtrfsSubvolumeInsideIsAnotherFilesystem) {
   write(root + "/own", 5000);
   must_run({"sync", "-f", root});
   EXPECT_EQ(walk(root).bytes, du(root));
+  EXPECT_EQ(walk_in_parallel(open_root(root).get(), {}).bytes, du(root));
+}
+
+// A tenant can make one of a million; we stop before that costs us.
+TEST_F(WalkTest, AnEndlessChainOfDirectoriesIsLeftInTheMiddle) {
+  const std::string root = filesystem("xfs");
+  UniqueFd here(::open(root.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  for (int i = 0; i < 6000; ++i) {
+    ASSERT_EQ(::mkdirat(here.get(), "d", 0700), 0);
+    here = UniqueFd(::openat(here.get(), "d", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  }
+  const WalkTotals totals = walk(root);
+  EXPECT_EQ(totals.entries, 4096U);
+  EXPECT_EQ(totals.errors, 1U) << "and it is told";
 }
 
 TEST_F(WalkTest, TheNewestWriteIsKnown) {

@@ -309,6 +309,26 @@ TEST_F(WorkersTest, TheSandboxAllowsLookingAndNothingElse) {
   EXPECT_EQ(in_sandbox([] { return ::unlink("/nonexistent") < 0 && errno == EPERM ? 0 : 1; }), 0);
 }
 
+// A wait that survives SIGKILL must not keep the job that nobody wants any more.
+TEST_F(WorkersTest, AnAbortedJobEndsThoughItsWorkerDoesNot) {
+  StallFs stall(node->csi_dir("u", "hung"));
+  const Target hung = target(node->csi_dir("u", "hung"));
+  const Target well = target(tmpfs_volume("u", "well"));
+  stall.hold("statfs");
+  std::optional<JobResult> result;
+  pool_->submit({0, hung}, [&](const JobResult& r) { result = r; });
+  run_until([] { return false; }, 60ms);
+  pool_->abort();
+  ASSERT_TRUE(run_until([&] { return result.has_value(); }, 5s));
+  EXPECT_EQ(result->outcome, JobOutcome::kFailed);
+  EXPECT_TRUE(run_until([&] { return pool_->counts().stuck == 1; }));
+  EXPECT_EQ(sample(well)->outcome, JobOutcome::kAnswered) << "its neighbours are served";
+  EXPECT_EQ(sample(hung)->outcome, JobOutcome::kTimedOut) << "and no second one is lost there";
+  stall.release();
+  EXPECT_TRUE(run_until([&] { return pool_->counts().stuck == 0; }));
+  EXPECT_EQ(sample(hung)->outcome, JobOutcome::kAnswered);
+}
+
 TEST_F(WorkersTest, AListingWorkerListsDirectoriesAndReadsNoFile) {
   if (kSanitized) GTEST_SKIP() << "the sanitizers' runtime can't work under the filter";
   const auto listing = [](const std::function<int()>& check) {

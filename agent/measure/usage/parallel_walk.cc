@@ -1,6 +1,7 @@
 #include "measure/usage/parallel_walk.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <chrono>
@@ -24,6 +25,7 @@ class Crew {
   Crew(int root, const ParallelWalk& options)
       : root_(root),
         options_(options),
+        device_(device_of(root)),
         hard_links_(std::make_shared<HardLinks>(options.hard_link_bytes)) {}
 
   WalkTotals run() {
@@ -37,6 +39,11 @@ class Crew {
   }
 
  private:
+  static dev_t device_of(int fd) {
+    struct stat st {};
+    return ::fstat(fd, &st) == 0 ? st.st_dev : 0;
+  }
+
   void work() {
     std::unique_lock lock(mutex_);
     for (;;) {
@@ -72,6 +79,7 @@ class Crew {
         return lost;
       }
       directory = std::move(opened).value();
+      if (device_of(directory.get()) != device_) return lost;  // a btrfs subvolume
     }
     const std::string prefix = path.empty() ? "" : path + "/";
     Walk walk(hard_links_, {}, [&](const std::string& name, int code) {
@@ -103,6 +111,7 @@ class Crew {
 
   const int root_;
   const ParallelWalk& options_;
+  const dev_t device_;
   const std::shared_ptr<HardLinks> hard_links_;
   std::mutex errors_;
   std::mutex mutex_;  // guards what follows

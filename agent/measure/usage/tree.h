@@ -14,9 +14,9 @@ namespace volumeter {
 enum TreeFunction : std::uint32_t { kWalkSlice, kQuotaLook };
 std::vector<SampleFunction> tree_functions();
 
-// So many walks can be under way in one worker, each with what it remembers: at most 6 MiB of hard
+// So many walks can be under way in one worker, each with what it remembers: at most 3 MiB of hard
 // links, and the way down to where it is.
-inline constexpr std::uint32_t kWalkSlots = 4;
+inline constexpr std::uint32_t kWalkSlots = 8;
 
 // The argument of a slice.
 struct WalkTicket {

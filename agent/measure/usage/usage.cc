@@ -75,6 +75,7 @@ class UsageMeasurer final : public SampledMeasurer {
     }
     for (std::size_t i = 0; i < inventory.subjects.size(); ++i) report_subject(i, out);
     add_ephemeral(out);
+    add_deleted_time(out);
   }
 
  private:
@@ -156,10 +157,10 @@ class UsageMeasurer final : public SampledMeasurer {
     if (tree != nullptr) add_walk(out.measurements, subject, answer, *tree);
     // All volumes of a subject are one directory.
     if (volume.target && out.deleted[*volume.target]) {
-      const DeletedOpen& deleted = *out.deleted[*volume.target];
-      add_deleted_open(out.measurements, subject, deleted.bytes);
-      deleted_measured_.add(out, index, deleted.measured_at);
+      add_deleted_open(out.measurements, subject, out.deleted[*volume.target]->bytes);
     }
+    // Without a claim only where it says something: a filesystem of its own is always a limit.
+    if (!subject.claim && !volume.shares_filesystem) return;
     if (const auto yes = enforced(inventory, volume, tree)) {
       add_enforced(out.measurements, subject, *yes);
     }
@@ -172,7 +173,6 @@ class UsageMeasurer final : public SampledMeasurer {
   }
 
   LastMeasured last_measured_{"usage"};
-  LastMeasured deleted_measured_{"deleted-open"};
   ExtendedLabels methods_;
 };
 

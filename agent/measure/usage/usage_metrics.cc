@@ -57,6 +57,11 @@ const MetricDesc kFsRatio =
 const MetricDesc kFsInodesRatio =
     filesystem_metric("inodes_usage_ratio", "Share of the inodes in use, 0 to 1.");
 
+const MetricDesc kDeletedMeasured = {
+    "volumeter_deleted_open_last_measured_timestamp_seconds",
+    "When deleted but open files were last looked for, on all volumes, in Unix time.",
+    MetricType::kGauge,
+    {}};
 const MetricDesc kEphemeralUsed = {
     "volumeter_pod_ephemeral_storage_used_bytes",
     "Bytes of the pod's emptyDirs, ConfigMaps, logs and writable layers on the node's disk.",
@@ -120,10 +125,10 @@ double seconds(WallTime when) {
 }  // namespace
 
 std::vector<const MetricDesc*> usage_families() {
-  std::vector<const MetricDesc*> all = {&kFsCapacity,     &kFsAvailable,      &kFsUsed,
-                                        &kFsInodes,       &kFsInodesFree,     &kFsInodesUsed,
-                                        &kFsRatio,        &kFsInodesRatio,    &kEphemeralUsed,
-                                        &kEphemeralLimit, &kEphemeralMeasured};
+  std::vector<const MetricDesc*> all = {&kFsCapacity,     &kFsAvailable,       &kFsUsed,
+                                        &kFsInodes,       &kFsInodesFree,      &kFsInodesUsed,
+                                        &kFsRatio,        &kFsInodesRatio,     &kEphemeralUsed,
+                                        &kEphemeralLimit, &kEphemeralMeasured, &kDeletedMeasured};
   for (const VolumeMetric* metric :
        {&kCapacity, &kAvailable, &kUsed, &kInodes, &kInodesFree, &kInodesUsed, &kRatio,
         &kInodesRatio, &kMethod, &kEnforced, &kDeletedOpen, &kLastWrite, &kWalkEntries,
@@ -162,6 +167,13 @@ void add_deleted_open(MeasurementSet& out, const Subject& subject, std::uint64_t
 }
 
 const VolumeMetric& usage_method_metric() { return kMethod; }
+
+void add_deleted_time(Snapshot& out) {
+  const auto any = std::find_if(out.deleted.begin(), out.deleted.end(),
+                                [](const auto& deleted) { return deleted.has_value(); });
+  if (any == out.deleted.end()) return;
+  out.measurements.add(kDeletedMeasured, make_labels({}), seconds((*any)->measured_at));
+}
 
 void add_ephemeral(Snapshot& out) {
   for (const EphemeralStorage& storage : out.inventory->ephemeral) {

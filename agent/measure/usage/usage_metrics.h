@@ -20,6 +20,9 @@ void add_enforced(MeasurementSet& out, const Subject& subject, bool enforced);
 void add_deleted_open(MeasurementSet& out, const Subject& subject, std::uint64_t bytes);
 const VolumeMetric& usage_method_metric();
 
+// When deleted files were looked for: one look is for all volumes.
+void add_deleted_time(Snapshot& out);
+
 // Each pod's ephemeral storage where all of it is known.
 void add_ephemeral(Snapshot& out);
 

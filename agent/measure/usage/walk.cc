@@ -19,7 +19,10 @@ namespace {
 // How many directories on the way down keep their fd and buffer; the others are opened again.
 constexpr std::size_t kOpenFrames = 24;
 constexpr std::size_t kLongestPath = 3800;  // that is opened in one piece; PATH_MAX is 4096
-constexpr int kAskAfter = 8;                // entries: few, because each may wait for a slow disk
+// Directories on the way down. Each costs memory, and the way down has to be opened again: a tenant
+// who makes a chain of a million must not get all of ours.
+constexpr std::size_t kDeepest = 4096;
+constexpr int kAskAfter = 8;  // entries: few, because each may wait for a slow disk
 constexpr unsigned kMask =
     STATX_TYPE | STATX_NLINK | STATX_INO | STATX_SIZE | STATX_BLOCKS | STATX_MTIME;
 
@@ -234,6 +237,7 @@ void Walk::descend(Frame& frame, const Entry& entry) {
     path += (path.empty() ? "" : "/") + std::string(entry.name);
     if (take_(path)) return;
   }
+  if (frames_.size() >= kDeepest) return failed(frame, entry.name, ENAMETOOLONG);
   UniqueFd fd(open_directory(frame.fd.get(), entry.name));
   struct statx st {};
   if (!fd) {
