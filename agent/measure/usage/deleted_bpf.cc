@@ -134,6 +134,7 @@ class BpfScan final : public DeletedScan {
       if (n < 0) return Error::from_errno("read of the iterator", errno);
       if (n == 0) return bytes;
       for (std::size_t i = 0; i < static_cast<std::size_t>(n) / sizeof(deleted_record); ++i) {
+        if (seen.size() == kMostDeletedFiles) return bytes;
         if (seen.emplace(records[i].device, records[i].inode).second) {
           count(records[i], wanted, bytes);
         }

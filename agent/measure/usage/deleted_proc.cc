@@ -96,6 +96,7 @@ class ProcScan final : public DeletedScan {
 
   void count(const MountEntry& mount, const std::string& path, const struct stat& st) {
     const auto key = std::tuple(mount.device.major, mount.device.minor, st.st_ino);
+    if (seen_.size() == kMostDeletedFiles) return;
     if (!lies_in(path, mount.mount_point) || !seen_.insert(key).second) return;
     const std::string below = path.substr(mount.mount_point == "/" ? 0 : mount.mount_point.size());
     const std::string inside = (mount.root == "/" ? "" : mount.root) + below;

@@ -23,6 +23,8 @@ struct DeletedPlace {
   std::string root;         // of the directory in its filesystem; "/" with inode 0
 };
 
+// So many files are told apart, in at most 10 MiB; more aren't counted.
+inline constexpr std::size_t kMostDeletedFiles = 100'000;
 inline constexpr std::uint64_t kUnknownBytes = ~std::uint64_t{0};
 
 class DeletedScan {
