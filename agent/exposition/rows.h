@@ -30,7 +30,7 @@ struct Row {
   std::string method;
   Usage usage;
   std::optional<std::uint64_t> requested;
-  std::optional<double> age_seconds;  // of `usage`
+  std::optional<double> age_seconds;            // of `usage`
   std::optional<std::uint64_t> walked_entries;  // so far, of a first walk that isn't complete
   bool shares_filesystem = false;
   bool mounted = false;

@@ -1,6 +1,7 @@
 // Bytes that deleted files hold because somebody has them open: in no directory any more, so no
 // walk and no du finds them, but the disk is full of them. Each file counts once. A lower bound:
-// files deeper than DELETED_DEPTH directories, or mapped and closed, are missed.
+// files deeper than DELETED_DEPTH directories, mapped and closed, or beyond kMostDeletedFiles are
+// missed.
 //
 // Runs in a process of its own (deleted_worker_main): giving back the last reference to somebody's
 // file can sleep for ever on a filesystem that hangs.
