@@ -42,4 +42,8 @@ std::string problem_of(int error) {
   return std::strerror(error);
 }
 
+bool leads_through_link(const Target& target, int error) {
+  return error == ELOOP && !target.below.empty();
+}
+
 }  // namespace volumeter

@@ -3,10 +3,16 @@
 
 #include <string>
 
+#include "volumeter/inventory.h"
+
 namespace volumeter {
 
 // The `reason` label: of a small fixed set. `error` is SampleAnswer::error.
 std::string reason_of(int error);
 std::string problem_of(int error);
+
+// A hostPath whose way leads through a symlink (/var/run/...): links aren't followed, so nothing is
+// known of it, and nothing is wrong with it.
+bool leads_through_link(const Target& target, int error);
 
 }  // namespace volumeter

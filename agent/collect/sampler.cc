@@ -89,29 +89,29 @@ void Sampler::submit(std::size_t measurer, std::size_t target) {
   ++outstanding_;
   pool_.submit({static_cast<std::uint32_t>(measurer), inventory_->targets[target]},
                [this, entry, inventory = inventory_, target](const JobResult& result) {
-                 finished(*entry, inventory->targets[target].path, result);
+                 finished(*entry, inventory->targets[target], result);
                });
 }
 
-void Sampler::finished(Entry& entry, const std::string& path, const JobResult& result) {
+void Sampler::finished(Entry& entry, const Target& target, const JobResult& result) {
   --outstanding_;
   const auto before = entry.state.responsive;
   entry.under_way = false;
   entry.sampled = true;
   entry.tried = Clock::now();
-  record(entry, result);
+  record(entry, target, result);
   back_off(entry);
   const bool news = before != entry.state.responsive && (before || entry.state.responsive == false);
   if (news) {
     const bool back = entry.state.responsive == true;
     log(back ? LogLevel::kInfo : LogLevel::kWarn,
-        back ? "a volume responds again" : "a volume does not respond", {{"path", path}});
+        back ? "a volume responds again" : "a volume does not respond", {{"path", target.path}});
   }
   if (outstanding_ > 0) return changed_(news);
   round_ended();
 }
 
-void Sampler::record(Entry& entry, const JobResult& result) {
+void Sampler::record(Entry& entry, const Target& target, const JobResult& result) {
   TargetState& state = entry.state;
   switch (result.outcome) {
     case JobOutcome::kTimedOut:
@@ -134,6 +134,11 @@ void Sampler::record(Entry& entry, const JobResult& result) {
     state.answer = result.answer;
     state.answered_at = std::chrono::system_clock::now();
     entry.answered = Clock::now();
+    state.problem.clear();
+    return;
+  }
+  if (leads_through_link(target, error)) {
+    state.answer.reset();
     state.problem.clear();
     return;
   }

@@ -78,8 +78,8 @@ class Sampler {
   void submit_where(const std::function<bool(const Entry&)>& due);
   void submit(std::size_t measurer, std::size_t target);
   void try_again(DeviceNumber device);
-  void finished(Entry& entry, const std::string& path, const JobResult& result);
-  static void record(Entry& entry, const JobResult& result);
+  void finished(Entry& entry, const Target& target, const JobResult& result);
+  static void record(Entry& entry, const Target& target, const JobResult& result);
   void back_off(Entry& entry) const;
   void round_ended();
 

@@ -256,6 +256,11 @@ void Walker::finished(const EntryPtr& entry, const JobResult& result) {
   if (result.answer.error != 0 && looking && entry->target.walk) {
     return walk_anyway(*entry);  // what is around it can't be seen
   }
+  if (leads_through_link(entry->target, result.answer.error)) {
+    entry->use = {};
+    forget_trouble(*entry);
+    return end(entry);
+  }
   if (result.answer.error != 0) {
     return fail(entry, reason_of(result.answer.error), problem_of(result.answer.error));
   }

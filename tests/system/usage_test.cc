@@ -191,10 +191,12 @@ TEST_F(UsageTest, WhatIsNobodysDataIsNotWalked) {
   ApiServer api;
   make_directories(node->directory() + "/data");
   write(node->directory() + "/data/file", 1 << 20);
+  fs::create_directory_symlink(node->directory(), node->directory() + "/link");
   api.set_pod("u1", pod_json("shop", "web", "u1",
                              R"({"name":"node","hostPath":{"path":")" + node->directory() +
-                                 R"("}},{"name":"data","hostPath":{"path":")" + node->directory() +
-                                 R"(//data/"}})"));
+                                 R"("}},{"name":"link","hostPath":{"path":")" + node->directory() +
+                                 R"(/link/data"}},{"name":"data","hostPath":{"path":")" +
+                                 node->directory() + R"(//data/"}})"));
   make_directories(node->kubelet() + "/pods/u1/volumes");
   Agent agent(flags({"--kube.api-url=" + api.url(), "--usage.walk-interval=1s"}));
   ASSERT_TRUE(agent.ready());
@@ -207,6 +209,9 @@ TEST_F(UsageTest, WhatIsNobodysDataIsNotWalked) {
   const auto before = walks();
   EXPECT_TRUE(eventually([&] { return walks() > before; })) << "everything had its turn";
   EXPECT_EQ(agent.metric(series("node", "none")), 1) << "it holds the kubelet's directory";
+  EXPECT_EQ(agent.metric(series("link", "none")), 1) << "links aren't followed";
+  EXPECT_EQ(agent.get("/metrics").body.find("measure_errors_total{"), std::string::npos)
+      << "and that is no error";
 }
 
 TEST_F(UsageTest, ResultsSurviveARestartWithTheirAge) {
