@@ -146,8 +146,24 @@ bool Observer::observe() {
   KubeletTree visible = tree_;
   withhold_unnamed(visible);
   changed = replace(input_.kubelet, std::move(visible)) || changed;
-  if (changed) inventory_ = build_inventory(input_);
-  return changed;
+  if (!changed) return false;
+  inventory_ = build_inventory(input_);
+  warn_of_annotations();
+  return true;
+}
+
+// Each wrong value is named once for each volume.
+void Observer::warn_of_annotations() {
+  if (warned_of_.size() > 1000) warned_of_.clear();  // pods come and go
+  for (const Volume& volume : inventory_->volumes) {
+    const std::string* wish = find_annotation(*inventory_, volume, "walk");
+    if (wish == nullptr || *wish == "on" || *wish == "off") continue;
+    const Pod& pod = inventory_->pods[volume.pod];
+    const std::string name = pod.namespace_ + "/" + pod.name + " " + volume.name;
+    if (!warned_of_.insert(name + " " + *wish).second) continue;
+    log(LogLevel::kWarn, "the annotation volumeter.io/walk must be \"on\" or \"off\"",
+        {{"volume", name}, {"value", *wish}});
+  }
 }
 
 std::vector<SourceState> Observer::sources() const {

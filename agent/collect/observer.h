@@ -42,6 +42,7 @@ class Observer {
   bool read_metadata();
   bool read_devices();
   void withhold_unnamed(KubeletTree& tree);
+  void warn_of_annotations();
 
   const HostPaths host_;
   MetadataSource& metadata_;
@@ -56,7 +57,8 @@ class Observer {
   SourceState kubelet_source_{"kubelet-directory", false, {}, "not read yet"};
   SourceState logs_source_{"podlogs", false, {}, "not read yet"};
   std::map<std::string, std::chrono::steady_clock::time_point> unnamed_since_;  // by pod uid
-  std::set<std::string> shown_;  // pods that have been published, under whatever name
+  std::set<std::string> shown_;      // pods that have been published, under whatever name
+  std::set<std::string> warned_of_;  // annotations that make no sense, with their volumes
   bool withheld_ = false;
   bool mounts_changed_ = false;  // in the last observe()
 };

@@ -116,6 +116,7 @@ TEST_F(UsageTest, SizesAreWhatWasPromised) {
   ApiServer api;
   ClaimSpec claim{"shop", "reports", "pv-1", "4Mi"};
   claim.source_json = R"("local":{"path":"/x"})";
+  claim.annotations_json = R"("volumeter.io/walk":"maybe")";
   put_claim(api, claim);
   write(local_volume("u1", "pv-1", "/reports") + "/file", 3 << 20);
   write(node->volume_dir("u1", "empty-dir", "cache") + "/file", 2 << 20);
@@ -132,6 +133,10 @@ TEST_F(UsageTest, SizesAreWhatWasPromised) {
     return "volumeter_pod_volume_" + family +
            "{namespace=\"shop\",pod=\"web\",volume=\"cache\",type=\"emptyDir\"}";
   };
+  EXPECT_NE(agent.log().find(
+                "must be \\\"on\\\" or \\\"off\\\"\" volume=\"shop/web reports\" value=\"maybe\""),
+            std::string::npos)
+      << agent.log();
   const auto bytes = static_cast<double>(du(disk + "/reports"));
   EXPECT_TRUE(agent.sees(of_claim("stats_used_bytes"), bytes));
   EXPECT_EQ(agent.metric(of_claim("stats_capacity_bytes")), 4 << 20);
