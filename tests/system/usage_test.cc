@@ -60,6 +60,18 @@ class UsageTest : public SystemTest {
     }
   }
 
+  // It has started, and dropped its rights.
+  static bool in_sandbox(pid_t pid) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+    const std::string status{std::istreambuf_iterator<char>(file), {}};
+    return status.find("NoNewPrivs:\t1") != std::string::npos;
+  }
+  static std::uint64_t cpu_ns(pid_t pid) {
+    std::uint64_t ns = 0;
+    std::ifstream("/proc/" + std::to_string(pid) + "/schedstat") >> ns;
+    return ns;
+  }
+
   // Worker processes of `agent` that may list directories.
   static std::vector<pid_t> listing_workers(const Agent& agent) {
     std::vector<pid_t> found;
@@ -273,13 +285,19 @@ TEST_F(UsageTest, AWalkSurvivesItsWorkersEnd) {
   must_run({"sync", "-f", disk});
   // A budget that lets it run through.
   Agent agent(flags({"--usage.walk-interval=1d"}));
-  ASSERT_TRUE(eventually([&] { return !listing_workers(agent).empty(); }));
-  std::this_thread::sleep_for(90ms);  // the first slice is over
-  const std::vector<pid_t> workers = listing_workers(agent);
-  ASSERT_EQ(workers.size(), 1U);
-  ::kill(workers.front(), SIGKILL);
+  std::optional<std::uint64_t> start;
+  pid_t worker = 0;
+  ASSERT_TRUE(eventually([&] {
+    const auto workers = listing_workers(agent);
+    if (workers.empty() || !in_sandbox(workers.front())) return false;
+    worker = workers.front();
+    const std::uint64_t now = cpu_ns(worker);
+    if (!start) start = now;
+    return now - *start > 70'000'000;  // its first slice is over
+  }));
+  ::kill(worker, SIGKILL);
   ASSERT_FALSE(agent.metric(used("u", "a"))) << "it was in the middle";
-  EXPECT_TRUE(agent.sees(used("u", "a"), static_cast<double>(du(disk + "/a"))));
+  EXPECT_TRUE(agent.sees(used("u", "a"), static_cast<double>(du(disk + "/a")), 60s));
 }
 
 TEST_F(UsageTest, AVolumeThatLeavesIsNotHeldUpByItsWalk) {

@@ -314,10 +314,11 @@ TEST_F(WorkersTest, AnAbortedJobEndsThoughItsWorkerDoesNot) {
   StallFs stall(node->csi_dir("u", "hung"));
   const Target hung = target(node->csi_dir("u", "hung"));
   const Target well = target(tmpfs_volume("u", "well"));
+  ASSERT_EQ(sample(well)->outcome, JobOutcome::kAnswered) << "the worker has started";
   stall.hold("statfs");
   std::optional<JobResult> result;
   pool_->submit({0, hung}, [&](const JobResult& r) { result = r; });
-  run_until([] { return false; }, 60ms);
+  run_until([] { return false; }, 90ms);
   pool_->abort();
   ASSERT_TRUE(run_until([&] { return result.has_value(); }, 5s));
   EXPECT_EQ(result->outcome, JobOutcome::kFailed);
