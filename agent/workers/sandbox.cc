@@ -109,8 +109,7 @@ scmp_arg_cmp command(std::uint32_t value, unsigned position) {
 bool allow_memory(scmp_filter_ctx filter) {
   return allow(filter, {SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
                         SCMP_SYS(futex)}) &&
-         allow_if(filter, SCMP_SYS(mmap),
-                  SCMP_A3(SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS));
+         allow_if(filter, SCMP_SYS(mmap), {3, SCMP_CMP_MASKED_EQ, MAP_ANONYMOUS, MAP_ANONYMOUS});
 }
 
 bool allow_calls_of(WorkerProfile profile, scmp_filter_ctx filter) {
