@@ -3,6 +3,7 @@
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <limits>
 #include <utility>
@@ -59,6 +60,17 @@ class UsageMeasurer final : public SampledMeasurer {
     std::vector<std::size_t> all;
     for (std::size_t i = 0; i < inventory.targets.size(); ++i) all.push_back(i);
     return all;
+  }
+
+  // Where statfs answers for the volume, or nothing can, the inventory says so.
+  void describe(const Inventory& inventory, MeasurementSet& out) const override {
+    for (const Subject& subject : inventory.subjects) {
+      if (subject.hidden || method_changes(inventory, subject)) continue;
+      const bool alone = std::any_of(subject.volumes.begin(), subject.volumes.end(),
+                                     [&](std::size_t i) { return inventory.volumes[i].target; });
+      const UsageMethod method = alone ? UsageMethod::kStatfs : UsageMethod::kNone;
+      out.add(usage_method_metric(), subject, {std::string(to_string(method))}, 1);
+    }
   }
 
   void report(const std::vector<const TargetState*>& states, Snapshot& out) override {
@@ -147,9 +159,10 @@ class UsageMeasurer final : public SampledMeasurer {
     }
     const Reading& answer = out.volumes[speaker];
     const Volume& volume = inventory.volumes[speaker];
-    out.measurements.add(usage_method_metric().for_subject(subject),
-                         methods_.get(out.inventory, index, to_string(method_of(volume, answer))),
-                         1);
+    if (method_changes(inventory, subject)) {
+      out.measurements.add(usage_method_metric().for_subject(subject),
+                           methods_.get(out.inventory, index, to_string(answer.method)), 1);
+    }
     const TreeUse* tree =
         volume.target && volume.shares_filesystem ? &out.trees[*volume.target] : nullptr;
     if (answer.usage) add_usage(out.measurements, subject, *answer.usage);
@@ -166,10 +179,11 @@ class UsageMeasurer final : public SampledMeasurer {
     }
   }
 
-  // A volume that statfs answers for is measured so even while it doesn't answer.
-  static UsageMethod method_of(const Volume& volume, const Reading& reading) {
-    const bool alone = volume.target && !volume.shares_filesystem;
-    return alone ? UsageMethod::kStatfs : reading.method;
+  // By what a quota, or a walk, has to say.
+  static bool method_changes(const Inventory& inventory, const Subject& subject) {
+    return std::any_of(subject.volumes.begin(), subject.volumes.end(), [&](std::size_t i) {
+      return inventory.volumes[i].target && inventory.volumes[i].shares_filesystem;
+    });
   }
 
   LastMeasured last_measured_{"usage"};
