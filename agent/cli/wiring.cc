@@ -14,6 +14,8 @@ namespace {
 // A walk's call may sleep for as many times as long as statfs may: its reads wait while anybody
 // else wants the disk.
 constexpr int kWalkPatience = 15;
+
+bool measures_usage(const Config& config) { return !config.disabled_measurers.contains("usage"); }
 }  // namespace
 
 std::optional<std::string> check_host(const Config& config) {
@@ -44,7 +46,7 @@ MetadataOptions metadata_options(const Config& config) {
   options.pods.node_name = node_name(config);
   options.leases.namespace_ = config.lease_namespace;
   options.leases.holder = node_name(config);
-  options.walks = config.walk && !config.disabled_measurers.contains("usage");
+  options.walks = config.walk && measures_usage(config);
   return options;
 }
 
@@ -55,19 +57,18 @@ CollectorOptions collector_options(const Config& config) {
   options.sampler.workers.deadline = config.worker_deadline;
   options.sampler.interval = config.interval;
   options.walker.workers.program.rootfs = config.host.rootfs;
-  options.walker.enabled = config.walk && !config.disabled_measurers.contains("usage");
+  options.walker.enabled = config.walk && measures_usage(config);
   options.walker.workers.deadline = config.worker_deadline * kWalkPatience;
   options.walker.interval = config.walk_interval;
   options.walker.state_dir = config.state_dir;
-  options.walker.stale_after = std::chrono::duration_cast<std::chrono::seconds>(config.stale_after);
   options.sampler.stale_after =
       std::chrono::duration_cast<std::chrono::seconds>(config.stale_after);
   options.sampler.disabled = config.disabled_measurers;
-  options.deleted.enabled = config.deleted_open && !config.disabled_measurers.contains("usage");
+  options.deleted.enabled = config.deleted_open && measures_usage(config);
   options.deleted.interval = std::min<std::chrono::milliseconds>(
       std::max<std::chrono::milliseconds>(std::chrono::minutes(1), config.interval),
       4 * config.interval);
-  options.deleted.stale_after = options.walker.stale_after;
+  options.walker.stale_after = options.deleted.stale_after = options.sampler.stale_after;
   return options;
 }
 

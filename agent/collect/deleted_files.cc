@@ -42,18 +42,13 @@ DeletedFiles::~DeletedFiles() {
   for (int i = 0; i < 100 && !process_->child.reap(); ++i) ::usleep(1000);
 }
 
-DeletedFiles::Key DeletedFiles::key_of(const Target& target) {
-  return {target.device, target.root, target.path, target.below};
-}
-
 bool DeletedFiles::start() {
   std::array<int, 2> ends{};
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
     return false;
   }
   UniqueFd ours(ends[0]);
-  const UniqueFd theirs(::fcntl(ends[1], F_DUPFD_CLOEXEC, 0));
-  ::close(ends[1]);
+  const UniqueFd theirs(ends[1]);
   ::fcntl(theirs.get(), F_SETFL, 0);  // it may wait
   auto child = spawn_worker(options_.exe, {kDeletedWorker}, {theirs.get()});
   if (!child) return false;

@@ -8,7 +8,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "host/event_loop.h"
@@ -42,13 +41,11 @@ class DeletedFiles {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using Key = std::tuple<DeviceNumber, std::string, std::string, std::string>;
   struct Process {
     Child child;
     UniqueFd socket;
   };
 
-  static Key key_of(const Target& target);
   bool start();
   void receive();
   void give_up(const std::string& why);
@@ -58,11 +55,11 @@ class DeletedFiles {
   const DeletedFilesOptions options_;
   std::function<void()> changed_;
   std::optional<Process> process_;
-  std::vector<Child> dying_;  // killed; one that sleeps over somebody's file takes its time
-  std::vector<Key> asked_;    // what the answer under way is about; empty: none is
+  std::vector<Child> dying_;      // killed; one that sleeps over somebody's file takes its time
+  std::vector<TargetKey> asked_;  // what the answer under way is about; empty: none is
   Clock::time_point not_before_{};
   std::optional<EventLoop::TimerId> deadline_;
-  std::map<Key, DeletedOpen> known_;
+  std::map<TargetKey, DeletedOpen> known_;
   Clock::time_point known_at_{};
   std::string problem_;  // the last one that was logged
 };

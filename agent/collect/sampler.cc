@@ -37,7 +37,7 @@ void Sampler::set_inventory(std::shared_ptr<const Inventory> inventory) {
     current_[m].clear();
     if (measurers_[m] == nullptr) continue;
     for (const Target& target : inventory_->targets) {
-      Key key{m, target.device, target.root, target.path + "/" + target.below};
+      Key key{m, key_of(target)};
       const auto known = entries_.find(key);
       auto entry = known != entries_.end() ? known->second : std::make_shared<Entry>();
       entry->device = target.device;

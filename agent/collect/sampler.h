@@ -8,7 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "host/event_loop.h"
@@ -60,9 +60,7 @@ class Sampler {
 
  private:
   using Clock = std::chrono::steady_clock;
-  // What identifies a target from one inventory to the next. The path is part of it: a reused
-  // device number must not pass one volume's answers to another.
-  using Key = std::tuple<std::size_t, DeviceNumber, std::string, std::string>;
+  using Key = std::pair<std::size_t, TargetKey>;  // of a measurer
   struct Entry {
     TargetState state;
     DeviceNumber device;

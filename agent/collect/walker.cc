@@ -56,8 +56,8 @@ Walker::Walker(EventLoop& loop, WalkerOptions options, std::function<void()> cha
       credited_at_(Clock::now()),
       pool_(loop, options_.workers) {
   for (StoredWalk& walk : store_.load()) {
-    const Target& t = walk.target;
-    restored_[{t.device, t.root, t.path, t.below}] = std::move(walk);
+    TargetKey key = key_of(walk.target);
+    restored_[std::move(key)] = std::move(walk);
   }
   // A filesystem answers again after all.
   pool_.on_released([this](DeviceNumber device) {
@@ -77,11 +77,11 @@ void Walker::set_inventory(std::shared_ptr<const Inventory> inventory,
   inventory_ = std::move(inventory);
   reachable_ = std::move(reachable);
   for (auto& [key, entry] : entries_) entry->index.reset();
-  std::map<Key, EntryPtr> here;
+  std::map<TargetKey, EntryPtr> here;
   current_.clear();
   for (std::size_t i = 0; i < inventory_->targets.size(); ++i) {
     const Target& target = inventory_->targets[i];
-    Key key{target.device, target.root, target.path, target.below};
+    TargetKey key = key_of(target);
     EntryPtr& entry = here[key];
     const auto known = entries_.find(key);
     entry = known != entries_.end() ? known->second : std::make_shared<Entry>();
@@ -112,8 +112,7 @@ void Walker::forget_trouble(Entry& entry) {
 }
 
 void Walker::restore(Entry& entry) {
-  const Target& t = entry.target;
-  const auto it = restored_.find({t.device, t.root, t.path, t.below});
+  const auto it = restored_.find(key_of(entry.target));
   if (it == restored_.end()) return;
   entry.use = it->second.use;
   const auto age = std::chrono::system_clock::now() - entry.use.measured_at;

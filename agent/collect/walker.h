@@ -12,7 +12,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "collect/walk_store.h"
@@ -57,7 +56,6 @@ class Walker {
 
  private:
   using Clock = std::chrono::steady_clock;
-  using Key = std::tuple<DeviceNumber, std::string, std::string, std::string>;
   struct Entry {
     Target target;
     std::optional<std::size_t> index;  // in the inventory; absent once it left
@@ -105,10 +103,10 @@ class Walker {
   const WalkerOptions options_;
   std::function<void()> changed_;
   WalkStore store_;
-  std::map<Key, StoredWalk> restored_;
+  std::map<TargetKey, StoredWalk> restored_;
   std::shared_ptr<const Inventory> inventory_;
   std::function<bool(std::size_t)> reachable_;
-  std::map<Key, EntryPtr> entries_;
+  std::map<TargetKey, EntryPtr> entries_;
   std::vector<EntryPtr> current_;  // parallel to the inventory's targets
   std::vector<EntryPtr> active_;   // in the order of their turns
   EntryPtr busy_;                  // whose job is with the worker

@@ -76,10 +76,13 @@ TEST(EventLoop, TimersFireInOrderAndCanBeCancelled) {
   EventLoop loop;
   std::string order;
   using namespace std::chrono_literals;
-  loop.after(2ms, [&] { order += 'b'; });
-  loop.after(1ms, [&] { order += 'a'; });
-  const auto never = loop.after(3ms, [&] { order += 'x'; });
-  loop.after(4ms, [&] { loop.stop(); });
+  // So far apart that a machine which pauses between the two calls doesn't swap them.
+  loop.after(800ms, [&] {
+    order += 'b';
+    loop.stop();
+  });
+  loop.after(0ms, [&] { order += 'a'; });
+  const auto never = loop.after(1ms, [&] { order += 'x'; });
   loop.cancel(never);
   loop.run();
   EXPECT_EQ(order, "ab");

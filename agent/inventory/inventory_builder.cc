@@ -15,7 +15,7 @@
 namespace volumeter {
 namespace {
 
-using TargetKey = std::pair<DeviceNumber, std::string>;
+using Place = std::pair<DeviceNumber, std::string>;
 
 // Where mounts, devices and directories meet: fills what add_pod_volumes left open.
 class Placement {
@@ -214,7 +214,7 @@ class Placement {
   std::set<DeviceNumber> node_devices_;
   std::set<DeviceNumber> image_devices_;
   std::vector<std::string> upper_dirs_;  // of containers
-  std::map<TargetKey, std::size_t> targets_;
+  std::map<Place, std::size_t> targets_;
   std::map<DeviceNumber, std::size_t> filesystems_;
   std::set<std::vector<std::string>> labels_;
 };

@@ -24,8 +24,6 @@
 namespace volumeter {
 namespace {
 
-constexpr int kProjectQuota = 2;  // PRJQUOTA (include/uapi/linux/quota.h), not in glibc's header
-
 using CapState = std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)>;
 
 std::vector<cap_value_t> capabilities_of(WorkerProfile profile) {

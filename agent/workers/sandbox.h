@@ -5,6 +5,9 @@
 
 namespace volumeter {
 
+// PRJQUOTA (include/uapi/linux/quota.h), not in glibc's header: what a listing worker may ask for.
+inline constexpr int kProjectQuota = 2;
+
 // What the kernel granted; a part that it lacks is named, and the others still hold.
 struct SandboxReport {
   bool capabilities = false;  // all dropped but CAP_DAC_READ_SEARCH

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "volumeter/mount_entry.h"
@@ -34,6 +35,13 @@ struct Target {
 
   bool operator==(const Target&) const = default;
 };
+
+// What identifies a target from one inventory to the next. The path is part of it: a reused device
+// number must not pass one volume's answers to another.
+using TargetKey = std::tuple<DeviceNumber, std::string, std::string, std::string>;
+inline TargetKey key_of(const Target& target) {
+  return {target.device, target.root, target.path, target.below};
+}
 
 // A filesystem of the node itself, or one beneath volumes that share it.
 struct Filesystem {

@@ -17,7 +17,6 @@ namespace volumeter {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-constexpr std::size_t kLongestPath = 3800;  // that can be opened; PATH_MAX is 4096
 constexpr auto kProgress = std::chrono::milliseconds(300);
 
 class Crew {

@@ -20,6 +20,7 @@
 #include <ctime>
 
 #include "measure/usage/walk.h"
+#include "workers/sandbox.h"
 
 namespace volumeter {
 namespace {
@@ -27,7 +28,6 @@ namespace {
 // A slice holds fds for as long; the call it is in when the time is over is finished first.
 constexpr std::uint64_t kSliceNs = 50'000'000;
 constexpr std::size_t kHardLinkBytes = 2 << 20;
-constexpr int kProjectQuota = 2;  // PRJQUOTA (include/uapi/linux/quota.h), not in glibc's header
 constexpr std::uint64_t kQuotaBlock = 1024;  // of dqb_bhardlimit (fs/quota/quota.c, QIF_DQBLKSIZE)
 
 std::uint64_t clock_ns(clockid_t clock) {

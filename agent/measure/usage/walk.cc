@@ -18,7 +18,6 @@ namespace {
 
 // How many directories on the way down keep their fd and buffer; the others are opened again.
 constexpr std::size_t kOpenFrames = 24;
-constexpr std::size_t kLongestPath = 3800;  // that is opened in one piece; PATH_MAX is 4096
 // Directories on the way down. Each costs memory, and the way down has to be opened again: a tenant
 // who makes a chain of a million must not get all of ours.
 constexpr std::size_t kDeepest = 4096;

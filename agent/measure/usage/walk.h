@@ -38,6 +38,8 @@ struct WalkTotals {
   void add(const WalkTotals& other);
 };
 
+inline constexpr std::size_t kLongestPath = 3800;  // that is opened in one piece; PATH_MAX is 4096
+
 // The hard-linked files that were counted; several walks of one tree share it, on any threads.
 class HardLinks {
  public:
