@@ -76,7 +76,7 @@ InventoryInput look(const GeneratedNode& node) {
   EXPECT_TRUE(input.kubelet.problems.empty()) << input.kubelet.problems.front();
   input.metadata = node.metadata();
   input.pod_logs = scan_pod_logs(host).value();
-  input.devices = read_block_devices(host).value();
+  input.devices = BlockDeviceReader(host).read().value();
   return input;
 }
 

@@ -32,8 +32,8 @@ class GoldenTest : public testing::Test {
 
   std::string exposition() {
     MeasurementSet live;
-    add_diskstats(test::read_fixture("recorded-node/diskstats.txt"), {"loop5", "loop12", "loop15"},
-                  live);
+    add_diskstats(test::read_fixture("recorded-node/diskstats.txt"), *snapshot_->inventory, live);
+    add_block_devices(*snapshot_->inventory, live);
     return TextExposition().render(*snapshot_, live);
   }
 

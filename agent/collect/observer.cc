@@ -26,7 +26,10 @@ bool replace(T& old, T fresh) {
 }  // namespace
 
 Observer::Observer(HostPaths host, MetadataSource& metadata, bool all_volumes)
-    : host_(std::move(host)), metadata_(metadata), inventory_(std::make_shared<const Inventory>()) {
+    : host_(std::move(host)),
+      metadata_(metadata),
+      device_reader_(host_),
+      inventory_(std::make_shared<const Inventory>()) {
   input_.all_volumes = all_volumes;
 }
 
@@ -96,7 +99,7 @@ bool Observer::read_logs() {
 }
 
 bool Observer::read_devices() {
-  auto devices = read_block_devices(host_);
+  auto devices = device_reader_.read();
   if (!devices) return false;
   return replace(input_.devices, std::move(devices).value());
 }
@@ -139,6 +142,7 @@ bool Observer::observe() {
     scanned_ = now;
     changed = read_kubelet() || changed;
     changed = read_logs() || changed;
+    changed = replace(input_.cgroups, find_pod_cgroups(host_)) || changed;
   }
   changed = read_metadata() || changed;
   changed = read_devices() || changed;

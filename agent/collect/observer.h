@@ -47,6 +47,7 @@ class Observer {
   const HostPaths host_;
   MetadataSource& metadata_;
   KubeletScanner scanner_;
+  BlockDeviceReader device_reader_;
   std::chrono::steady_clock::time_point scanned_;
   std::string mountinfo_;  // the text that input_.mounts was parsed from
   KubeletTree tree_;       // as scanned, with pods that wait for their names

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "inventory/device_map.h"
 #include "inventory/ephemeral_storage.h"
 #include "inventory/mount_index.h"
 #include "inventory/pod_volumes.h"
@@ -21,7 +22,8 @@ using Place = std::pair<DeviceNumber, std::string>;
 class Placement {
  public:
   Placement(const InventoryInput& input, Inventory& out)
-      : input_(input), out_(out), mounts_(input.mounts) {
+      : input_(input), out_(out), mounts_(input.mounts), devices_(input.devices, mounts_) {
+    out_.devices = devices_.take();
     if (!input.kubelet.root.empty()) node_mount(mounts_.covering(input.kubelet.root));
     node_mount(mounts_.at("/"));
     for (const MountEntry& entry : input.mounts) {
@@ -46,6 +48,7 @@ class Placement {
     if (mount == nullptr) return;
     volume.mount = *mount;
     volume.device = device_label(*mount);
+    volume.devices = devices_.beneath(*mount);
     volume.shares_filesystem =
         own == nullptr || mount->root != "/" || node_devices_.contains(mount->device) ||
         is_network_filesystem(mount->fstype) ||
@@ -59,6 +62,18 @@ class Placement {
       found.walk = found.walk || may_walk(volume);
     }
     if (volume.shares_filesystem && !pseudo) volume.filesystem = filesystem(*mount, hold);
+  }
+
+  // Those beneath the node's own filesystems.
+  [[nodiscard]] std::vector<std::size_t> devices_of_the_node() const {
+    std::vector<std::size_t> all;
+    for (const Filesystem& filesystem : out_.filesystems) {
+      if (node_devices_.contains(filesystem.mount.device) ||
+          image_devices_.contains(filesystem.mount.device) || input_.kubelet.root.empty()) {
+        for (const std::size_t device : devices_.beneath(filesystem.mount)) all.push_back(device);
+      }
+    }
+    return all;
   }
 
   // A directory of the node that isn't a volume; nothing where it can't be measured.
@@ -130,9 +145,8 @@ class Placement {
 
   // "nvme0n1p2": the kernel's name of the device, else the source's last component for /dev/...
   [[nodiscard]] std::string device_label(const MountEntry& mount) const {
-    if (const auto it = input_.devices.find(mount.device); it != input_.devices.end()) {
-      return it->second.name;
-    }
+    const auto it = input_.devices.by_number.find(mount.device);
+    if (it != input_.devices.by_number.end()) return it->second.name;
     if (mount.source.starts_with("/dev/")) return mount.source.substr(mount.source.rfind('/') + 1);
     return {};
   }
@@ -150,13 +164,13 @@ class Placement {
       }
     }
     if (name.empty() && dir.link_target.starts_with("/dev/")) name = dir.link_target.substr(5);
-    for (char& c : name) c = c == '/' ? '!' : c;  // as in sysfs
-    for (const auto& [number, device] : input_.devices) {
-      if (device.name != name) continue;
-      volume.device = name;
-      volume.device_bytes = device.size_bytes;
-      volume.mounted = true;
-    }
+    const auto device = devices_.named(name);
+    if (!device) return;
+    const BlockDevice& block = out_.devices[*device].block;
+    volume.devices = {*device};
+    volume.device = block.name;
+    volume.device_bytes = block.size_bytes;
+    volume.mounted = true;
   }
 
   std::size_t target(const MountEntry& mount, bool hold, const std::string& below = {}) {
@@ -209,6 +223,7 @@ class Placement {
   const InventoryInput& input_;
   Inventory& out_;
   const MountIndex mounts_;
+  DeviceMap devices_;
   std::vector<const MountEntry*> node_mounts_;
   std::vector<const MountEntry*> device_binds_;
   std::set<DeviceNumber> node_devices_;
@@ -233,6 +248,7 @@ std::shared_ptr<const Inventory> build_inventory(const InventoryInput& input) {
   add_ephemeral_storage(input, *inventory,
                         [&](const std::string& path) { return placement.directory(path); });
   add_subjects(*inventory, input.all_volumes);
+  share_out_devices(*inventory, placement.devices_of_the_node());
   return inventory;
 }
 

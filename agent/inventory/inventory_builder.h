@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "host/block_devices.h"
+#include "host/pod_cgroups.h"
 #include "kube/metadata.h"
 #include "kubelet/kubelet_tree.h"
 #include "mounts/mount_table.h"
@@ -18,6 +19,7 @@ struct InventoryInput {
   Metadata metadata;
   PodLogNames pod_logs;
   BlockDevices devices;
+  PodCgroups cgroups;
   bool all_volumes = false;  // subjects of API objects aren't hidden
 };
 

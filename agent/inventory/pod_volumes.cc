@@ -82,6 +82,8 @@ class PodJoin {
       pod.name = log->second.name;
     }
     pod.uid = uid;  // a static pod's directory is named by its mirror hash
+    if (const auto it = input_.cgroups.find(uid); it != input_.cgroups.end())
+      pod.cgroup = it->second;
     return pod;
   }
 

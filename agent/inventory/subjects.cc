@@ -31,7 +31,8 @@ void add_subjects(Inventory& inventory, bool all_volumes) {
       inventory.subjects.push_back({volume.claim,
                                     {},
                                     make_labels(std::move(labels)),
-                                    is_api_object(volume.kind) && !all_volumes});
+                                    is_api_object(volume.kind) && !all_volumes,
+                                    {}});
     }
     inventory.subjects[it->second].volumes.push_back(i);
   }

@@ -6,6 +6,24 @@
 
 namespace volumeter {
 
+std::string_view to_string(Tier tier) {
+  switch (tier) {
+    case Tier::kUnknown:
+      return "unknown";
+    case Tier::kSsd:
+      return "ssd";
+    case Tier::kHdd:
+      return "hdd";
+    case Tier::kNetwork:
+      return "network";
+    case Tier::kMemory:
+      return "memory";
+    case Tier::kLoop:
+      return "loop";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(VolumeKind kind) {
   switch (kind) {
     case VolumeKind::kCsi:

@@ -12,6 +12,7 @@
 #include <tuple>
 #include <vector>
 
+#include "volumeter/block_device.h"
 #include "volumeter/mount_entry.h"
 #include "volumeter/volume.h"
 
@@ -58,6 +59,27 @@ struct Subject {
   // {namespace, persistentvolumeclaim}, or {namespace, pod, volume, type}.
   Labels labels;
   bool hidden = false;  // an API object's volume: shown by `df` and JSON, not in /metrics
+  // Indices into Inventory::devices: those that hold it, where nothing else is on any of them.
+  std::vector<std::size_t> devices;
+};
+
+// A block device and who is on it.
+struct Device {
+  BlockDevice block;
+  // Indices into Inventory::devices: a partition's disk, a stack's members, the device that a loop
+  // device's file lies on.
+  std::vector<std::size_t> below;
+  bool used = false;  // some volume or filesystem of the node lies directly on it
+  // The subject (an index) that has it to itself: its I/O is that one's.
+  std::optional<std::size_t> owner;
+  Labels labels;  // device
+};
+
+// I/O to a device from a pod, which can only be to the one volume that the pod has there.
+struct PodDevice {
+  std::size_t device = 0;
+  std::size_t pod = 0;
+  std::size_t subject = 0;
 };
 
 // What the kubelet holds against a pod's ephemeral-storage limit (kubernetes:
@@ -82,6 +104,8 @@ struct Inventory {
   std::vector<Target> targets;
   std::vector<Subject> subjects;
   std::vector<EphemeralStorage> ephemeral;
+  std::vector<Device> devices;  // phantoms left out
+  std::vector<PodDevice> pod_devices;
 };
 
 // What `volume` was annotated with under kAnnotationPrefix + `name`: by its claim, else its pod,

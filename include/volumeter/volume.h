@@ -58,6 +58,9 @@ struct Pod {
   bool ended = false;          // Succeeded or Failed
   bool known = false;          // the API server lists it; else it may be an orphaned directory
   Annotations annotations;
+  // Of its cgroup in the hierarchy that block I/O is accounted in (kernfs_node::id); not known
+  // before it has one.
+  std::optional<std::uint64_t> cgroup;
 
   // The kubelet unmounts its volumes, or is about to: they must not be touched.
   [[nodiscard]] bool leaving() const { return deleting || ended; }
@@ -105,7 +108,8 @@ struct Volume {
   std::optional<std::size_t> target;      // index into Inventory::targets
   std::optional<std::size_t> filesystem;  // index into Inventory::filesystems, where shared
 
-  std::string device;                         // as node_exporter writes it: "nvme0n1"
+  std::string device;                // as node_exporter writes it: "nvme0n1"
+  std::vector<std::size_t> devices;  // indices into Inventory::devices: what it directly lies on
   std::optional<std::uint64_t> device_bytes;  // block volumes only
 };
 

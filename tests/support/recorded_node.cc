@@ -101,6 +101,18 @@ void write_vol_data(const std::string& listing, const fs::path& root) {
   }
 }
 
+// Lines of "loop3 <backing file> ro=0 size=98304 dev=7:3".
+void add_backing_files(BlockDevices& devices) {
+  std::istringstream lines(read_fixture("recorded-node/sysblock-loop.txt"));
+  for (std::string name, file, rest; lines >> name >> file && std::getline(lines, rest);) {
+    for (auto& [number, device] : devices.by_number) {
+      if (device.name != name) continue;
+      device.backing_file = file;
+      device.tier = Tier::kLoop;
+    }
+  }
+}
+
 Metadata read_metadata() {
   Metadata metadata;
   const auto items = [](const char* file) {
@@ -201,7 +213,8 @@ InventoryInput RecordedNode::input() const {
   input.kubelet = scanner.scan(host(), "/var/lib/kubelet").value();
   input.pod_logs = scan_pod_logs(host()).value();
   input.metadata = read_metadata();
-  input.devices = parse_partitions(read_fixture("recorded-node/partitions.txt"));
+  input.devices.by_number = parse_partitions(read_fixture("recorded-node/partitions.txt"));
+  add_backing_files(input.devices);
   return input;
 }
 

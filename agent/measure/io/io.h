@@ -1,10 +1,8 @@
 // Block device counters and I/O pressure, live at each scrape, under node_exporter's names with
-// our prefix.
+// our prefix: per claim where it has its devices to itself, else per device.
 #pragma once
 
 #include <memory>
-#include <set>
-#include <string>
 #include <string_view>
 
 #include "host/host.h"
@@ -12,16 +10,16 @@
 
 namespace volumeter {
 
-// /proc/diskstats (kernel: Documentation/admin-guide/iostats.rst). Devices in `leave_out`, and
-// ram disks, are skipped; short lines of older kernels give the fields they have.
-void add_diskstats(std::string_view text, const std::set<std::string>& leave_out,
-                   MeasurementSet& out);
+// /proc/diskstats (kernel: Documentation/admin-guide/iostats.rst), for the devices that `inventory`
+// knows. Left out: what was never used and may be nobody's (loop devices), ram disks, and
+// partitions that nothing lies on. Short lines of older kernels give the fields they have.
+void add_diskstats(std::string_view text, const Inventory& inventory, MeasurementSet& out);
+
+// What the devices are: volumeter_block_device_info and _size_bytes.
+void add_block_devices(const Inventory& inventory, MeasurementSet& out);
 
 // /proc/pressure/io (kernel: Documentation/accounting/psi.rst).
 void add_io_pressure(std::string_view text, MeasurementSet& out);
-
-// Loop devices that the kubelet attaches to its own map files as a lock: not disks.
-std::set<std::string> phantom_loop_devices(const HostPaths& host);
 
 std::unique_ptr<Measurer> make_io_measurer(const HostPaths& host);
 
