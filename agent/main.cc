@@ -1,5 +1,6 @@
 // Wiring only: which part of the binary this process is.
 #include <cstdio>
+#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,7 +10,22 @@
 #include "measure/all.h"
 #include "measure/usage/deleted_scan.h"
 #include "measure/usage/tree.h"
+#include "workers/tracing.h"
 #include "workers/worker_main.h"
+
+namespace {
+
+int trace(const std::string& measurer, const std::string& program, const std::string& maps) {
+  using namespace volumeter;
+  for (const auto& candidate : make_all_measurers(HostPaths{})) {
+    const auto* tracing = dynamic_cast<const TracingMeasurer*>(candidate.get());
+    if (tracing == nullptr || tracing->name() != measurer) continue;
+    return tracing_main(*tracing, program, static_cast<unsigned>(std::atoi(maps.c_str())));
+  }
+  return 1;
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace volumeter;
@@ -23,6 +39,10 @@ int main(int argc, char** argv) {
     }
     return worker_main(argv[3], WorkerProfile::kMetadata,
                        worker_functions(make_all_measurers(HostPaths{})));
+  }
+  if (argc == 6 && std::string_view(argv[1]) == kWorkerCommand &&
+      std::string_view(argv[2]) == kTracingWorker) {
+    return trace(argv[3], argv[4], argv[5]);
   }
   std::vector<std::string> names;
   for (const auto& measurer : make_all_measurers(HostPaths{})) {

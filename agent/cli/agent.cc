@@ -8,6 +8,7 @@
 #include "volumeter/version.h"
 #include "web/routes.h"
 #include "web/server.h"
+#include "workers/sandbox.h"
 
 namespace volumeter {
 namespace {
@@ -58,6 +59,8 @@ int run_agent(const Config& config, const Measurers& measurers) {
         "running as pid 1 of a pid namespace: a volume that hangs uninterruptibly will hold up "
         "this container's end; set hostPID: true");
   }
+
+  shed_capabilities();
 
   // Snapshots come and go: returning their memory to the kernel each time costs more than keeping
   // it.

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "cli/agent_activity.h"
 #include "cli/commands.h"
 #include "cli/wiring.h"
 #include "exposition/json.h"
@@ -17,7 +18,9 @@ constexpr auto kWalkFor = 5s;
 constexpr double kAllOfIt = 1e3;  // more than there is of a core
 
 std::string print(const Config& config, const Snapshot& snapshot) {
-  const auto rows = to_rows(snapshot, std::chrono::system_clock::now());
+  auto rows = to_rows(snapshot, std::chrono::system_clock::now());
+  // One look shows no rates: an agent that has been looking for a minute does.
+  if (config.output != Output::kTable) add_agents_activity(config, rows);
   if (config.output == Output::kJson) return to_json(snapshot, rows);
   return to_table(rows, config.output == Output::kWide);
 }
@@ -40,6 +43,7 @@ int run_df(const Config& config, const Measurers& measurers) {
   options.walker.share = kAllOfIt;
   options.walker.state_dir.clear();  // the agent's
   options.deleted.enabled = false;
+  options.tracer.enabled = false;
   Collector collector(loop, config.host, metadata, measurers, options);
   bool patient = true;
   collector.on_snapshot([&](const Snapshot&) {

@@ -65,6 +65,7 @@ CollectorOptions collector_options(const Config& config) {
       std::chrono::duration_cast<std::chrono::seconds>(config.stale_after);
   options.sampler.disabled = config.disabled_measurers;
   options.deleted.enabled = config.deleted_open && measures_usage(config);
+  options.tracer.disabled = config.disabled_measurers;
   options.deleted.interval = std::min<std::chrono::milliseconds>(
       std::max<std::chrono::milliseconds>(std::chrono::minutes(1), config.interval),
       4 * config.interval);

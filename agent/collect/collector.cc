@@ -34,7 +34,8 @@ Collector::Collector(EventLoop& loop, const HostPaths& host, MetadataSource& met
       observer_(host, metadata, options_.all_volumes),
       sampler_(loop, measurers, options_.sampler, [this](bool now) { answered(now); }),
       walker_(loop, options_.walker, [this] { publish_patiently(); }),
-      deleted_files_(loop, options_.deleted, [this] { publish_patiently(); }) {
+      deleted_files_(loop, options_.deleted, [this] { publish_patiently(); }),
+      tracer_(loop, measurers, options_.tracer) {
   watch_for_changes(host);
   loop_.after(0ms, [this] { tick(); });
 }
@@ -71,6 +72,9 @@ void Collector::tick() {
   observe();
   sampler_.start_round();
   deleted_files_.ask(*observer_.inventory(), walker_.uses());
+  io_history_.record(*observer_.inventory(), measurers_, options_.sampler.disabled,
+                     std::chrono::steady_clock::now());
+  tracer_.look();
   publish_patiently();
 }
 
@@ -118,13 +122,21 @@ void Collector::publish_patiently() {
 }
 
 void Collector::observe() {
-  if (observer_.observe()) {
-    sampler_.set_inventory(observer_.inventory());
-    walker_.set_inventory(observer_.inventory(),
-                          [this](std::size_t target) { return sampler_.reachable(target); });
-    described_ = describe_inventory(measurers_, *observer_.inventory(), options_.sampler.disabled);
-  }
+  if (observer_.observe()) spread_inventory();
   if (observer_.unsettled()) look_in(1s);
+}
+
+void Collector::spread_inventory() {
+  const auto inventory = observer_.inventory();
+  for (const auto& measurer : measurers_) {
+    auto* live = dynamic_cast<LiveMeasurer*>(measurer.get());
+    if (live != nullptr) live->set_inventory(inventory);
+  }
+  sampler_.set_inventory(inventory);
+  walker_.set_inventory(inventory,
+                        [this](std::size_t target) { return sampler_.reachable(target); });
+  described_ = describe_inventory(measurers_, *inventory, options_.sampler.disabled);
+  tracer_.look();
 }
 
 // Answers of one round come in together: one snapshot shows them all.
@@ -143,6 +155,7 @@ void Collector::publish() {
   input.states.push_back(walker_.states());
   input.trees = walker_.uses();
   input.deleted = deleted_files_.open_files(*input.inventory);
+  input.activity = io_history_.activity(*input.inventory);
   input.sources = observer_.sources();
   input.now = std::chrono::system_clock::now();
   auto snapshot = build_snapshot(measurers_, input);
@@ -158,6 +171,7 @@ void Collector::publish() {
   add_workers(snapshot->measurements,
               {sampling.ready + walking.ready, sampling.stuck + walking.stuck});
   add_walk_cpu(snapshot->measurements, walker_.cpu_seconds());
+  add_programs(snapshot->measurements, tracer_.programs());
   add_requests(snapshot->measurements, observer_.requests());
   {
     const std::lock_guard lock(mutex_);

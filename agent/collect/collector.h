@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "collect/deleted_files.h"
+#include "collect/io_history.h"
 #include "collect/observer.h"
 #include "collect/sampler.h"
+#include "collect/tracer.h"
 #include "collect/walker.h"
 #include "host/event_loop.h"
 #include "measure/all.h"
@@ -26,6 +28,7 @@ struct CollectorOptions {
   SamplerOptions sampler;
   WalkerOptions walker;
   DeletedFilesOptions deleted;
+  TracerOptions tracer;
   bool all_volumes = false;  // configMap, secret, ... in /metrics too
 };
 
@@ -62,6 +65,7 @@ class Collector {
   void publish_patiently();
   void publish_soon();
   void answered(bool now);
+  void spread_inventory();
 
   EventLoop& loop_;
   MetadataSource& metadata_;
@@ -71,6 +75,8 @@ class Collector {
   Sampler sampler_;
   Walker walker_;
   DeletedFiles deleted_files_;
+  Tracer tracer_;
+  IoHistory io_history_;
   MeasurementSet described_;  // of the observer's inventory
   std::function<void(const Snapshot&)> listener_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();

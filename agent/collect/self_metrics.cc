@@ -48,6 +48,11 @@ const MetricDesc kWalkCpu = {"volumeter_walk_cpu_seconds_total",
                              "CPU time that walks have taken.",
                              MetricType::kCounter,
                              {}};
+const MetricDesc kProgram = {
+    "volumeter_bpf_program_attached",
+    "1 if this BPF program is attached, 0 if it can't be: the log says why.",
+    MetricType::kGauge,
+    {"program"}};
 const MetricDesc kBuildInfo = {"volumeter_build_info",
                                "What was built, from what. Always 1.",
                                MetricType::kGauge,
@@ -128,6 +133,12 @@ void add_workers(MeasurementSet& out, const WorkerPool::Counts& counts) {
   out.add(kWorkers, std::vector<std::string>{"stuck"}, static_cast<double>(counts.stuck));
 }
 
+void add_programs(MeasurementSet& out, const std::vector<std::pair<std::string, bool>>& programs) {
+  for (const auto& [name, attached] : programs) {
+    out.add(kProgram, std::vector{name}, attached ? 1 : 0);
+  }
+}
+
 void add_walk_cpu(MeasurementSet& out, double seconds) {
   out.add(kWalkCpu, make_labels({}), seconds);
 }
@@ -162,9 +173,9 @@ void add_process(MeasurementSet& out) {
 }
 
 std::vector<const MetricDesc*> self_metric_families() {
-  return {&kDuration, &kSuccess, &kSourceUp, &kSourceTime, &kRequests, &kRequestSeconds,
-          &kReceived, &kWorkers, &kWalkCpu,  &kBuildInfo,  &kCpu,      &kResident,
-          &kVirtual,  &kOpenFds, &kMaxFds,   &kStart};
+  return {&kDuration, &kSuccess, &kSourceUp, &kSourceTime, &kRequests,  &kRequestSeconds,
+          &kReceived, &kWorkers, &kWalkCpu,  &kProgram,    &kBuildInfo, &kCpu,
+          &kResident, &kVirtual, &kOpenFds,  &kMaxFds,     &kStart};
 }
 
 }  // namespace volumeter

@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "host/host.h"
@@ -18,6 +19,8 @@ void add_measurer_result(MeasurementSet& out, std::string_view measurer, double 
 void add_sources(MeasurementSet& out, const std::vector<SourceState>& sources);
 void add_requests(MeasurementSet& out, const std::vector<RequestStats>& requests);
 void add_workers(MeasurementSet& out, const WorkerPool::Counts& counts);
+// BPF programs that are wanted, by name, and whether each is attached.
+void add_programs(MeasurementSet& out, const std::vector<std::pair<std::string, bool>>& programs);
 void add_walk_cpu(MeasurementSet& out, double seconds);
 void add_build_info(MeasurementSet& out);
 

@@ -26,6 +26,8 @@ std::shared_ptr<Snapshot> build_snapshot(const Measurers& measurers, const Snaps
   snapshot->trees.resize(input.inventory->targets.size());
   snapshot->deleted = input.deleted;
   snapshot->deleted.resize(input.inventory->targets.size());
+  snapshot->activity = input.activity;
+  snapshot->activity.resize(input.inventory->subjects.size());
   snapshot->sources = input.sources;
   snapshot->taken_at = input.now;
   snapshot->measurements = input.described != nullptr

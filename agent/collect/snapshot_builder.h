@@ -25,6 +25,7 @@ struct SnapshotInput {
   // Parallel to inventory->targets; empty: none is known.
   std::vector<TreeUse> trees;
   std::vector<std::optional<DeletedOpen>> deleted;
+  std::vector<std::optional<IoActivity>> activity;  // parallel to inventory->subjects; or empty
   std::vector<SourceState> sources;
   WallTime now;
 };

@@ -30,6 +30,20 @@ Json usage(const Row& row) {
   return out;
 }
 
+Json activity(const IoActivity& io) {
+  Json out;
+  out["seconds"] = io.seconds;
+  put(out, "readsPerSecond", io.reads_per_second);
+  put(out, "writesPerSecond", io.writes_per_second);
+  put(out, "readBytesPerSecond", io.read_bytes_per_second);
+  put(out, "writtenBytesPerSecond", io.written_bytes_per_second);
+  put(out, "readP50Seconds", io.read_p50);
+  put(out, "readP99Seconds", io.read_p99);
+  put(out, "writeP50Seconds", io.write_p50);
+  put(out, "writeP99Seconds", io.write_p99);
+  return out;
+}
+
 Json volume(const Row& row) {
   Json out;
   put(out, "namespace", row.namespace_);
@@ -51,6 +65,7 @@ Json volume(const Row& row) {
   put(out, "requestedBytes", row.requested);
   if (Json numbers = usage(row); !numbers.empty()) out["usage"] = std::move(numbers);
   put(out, "walkedEntries", row.walked_entries);
+  if (row.io) out["io"] = activity(*row.io);
   out["state"] = to_string(row.state);
   put(out, "problem", row.problem);
   return out;

@@ -71,6 +71,32 @@ std::string method_note(const Row& row) {
   return tag("small", "", html_escape(row.method));
 }
 
+std::string pair_of(const std::string& read, const std::string& write) {
+  return read == "-" && write == "-" ? "-" : html_escape(read) + " / " + html_escape(write);
+}
+
+// Reads and writes of the last minute; and how long the device took, median and 99th percentile.
+std::string io_cell(const Row& row) {
+  if (!row.io) return "-";
+  const IoActivity& io = *row.io;
+  std::string out =
+      tag("span", "", pair_of(human_rate(io.reads_per_second), human_rate(io.writes_per_second)));
+  const std::string bytes = pair_of(bytes_per_second(io.read_bytes_per_second),
+                                    bytes_per_second(io.written_bytes_per_second));
+  if (bytes != "-") out += tag("small", "", bytes);
+  return out;
+}
+
+std::string latency_cell(const Row& row) {
+  if (!row.io) return "-";
+  const IoActivity& io = *row.io;
+  const std::string median = pair_of(human_seconds(io.read_p50), human_seconds(io.write_p50));
+  if (median == "-") return "-";
+  return tag("span", "", median) +
+         tag("small", "",
+             "p99 " + pair_of(human_seconds(io.read_p99), human_seconds(io.write_p99)));
+}
+
 std::string table_row(const Row& row) {
   std::string type = tag("span", "", html_escape(row.type == "filesystem" ? row.fstype : row.type));
   if (!row.device.empty()) type += tag("small", "", html_escape(row.device));
@@ -80,6 +106,8 @@ std::string table_row(const Row& row) {
                  tag("td", css_class("n"), human_bytes(row.usage.used)) +
                  tag("td", css_class("n"), human_bytes(row.usage.capacity)) +
                  tag("td", css_class("n"), percent(row.usage.inodes_ratio())) +
+                 tag("td", css_class("n"), io_cell(row)) +
+                 tag("td", css_class("n"), latency_cell(row)) +
                  tag("td", css_class("n"), human_age(row.age_seconds) + method_note(row)) +
                  tag("td", "", state_cell(row))) +
          "\n";
@@ -90,7 +118,9 @@ std::string table(const std::string& first, const std::vector<const Row*>& rows)
   for (const Row* row : rows) body += table_row(*row);
   return "<table><thead><tr><th>" + first +
          "</th><th>Type</th><th>Usage</th><th class=\"n\">Used</th><th class=\"n\">Size</th>"
-         "<th class=\"n\">Inodes</th><th class=\"n\">Age</th><th>State</th></tr></thead>"
+         "<th class=\"n\">Inodes</th><th class=\"n\">Read / write per s</th>"
+         "<th class=\"n\">Device time, median</th><th "
+         "class=\"n\">Age</th><th>State</th></tr></thead>"
          "<tbody>\n" +
          body + "</tbody></table>\n";
 }
@@ -200,7 +230,8 @@ std::string to_page(const Snapshot& snapshot, const std::vector<Row>& rows, cons
             "</details>\n";
   }
   page += "</main><footer>volumeter " + std::string(kVersion) +
-          " · the marks on a bar are 80 % and 90 % · ages are of the numbers beside them</footer>"
+          " · the marks on a bar are 80 % and 90 % · ages are of the numbers beside them · I/O is "
+          "the last minute's</footer>"
           "</body></html>\n";
   return page;
 }

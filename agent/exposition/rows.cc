@@ -108,8 +108,15 @@ std::string_view to_string(RowState state) {
 std::vector<Row> to_rows(const Snapshot& snapshot, WallTime now) {
   const Inventory& inventory = *snapshot.inventory;
   std::vector<Row> rows;
+  std::vector<const IoActivity*> io(inventory.volumes.size());
+  for (std::size_t s = 0; s < inventory.subjects.size(); ++s) {
+    for (const std::size_t v : inventory.subjects[s].volumes) {
+      if (snapshot.activity[s]) io[v] = &*snapshot.activity[s];
+    }
+  }
   for (std::size_t i = 0; i < inventory.volumes.size(); ++i) {
     rows.push_back(to_row(inventory, inventory.volumes[i], snapshot.volumes[i], now));
+    if (io[i] != nullptr) rows.back().io = *io[i];
   }
   std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
     return std::tie(a.namespace_, a.pod, a.pod_uid, a.volume) <
@@ -136,10 +143,38 @@ std::string human_bytes(std::optional<std::uint64_t> bytes) {
   return text.data();
 }
 
+std::string bytes_per_second(std::optional<double> bytes) {
+  if (!bytes) return "-";
+  return human_bytes(static_cast<std::uint64_t>(*bytes));
+}
+
 std::string percent(std::optional<double> ratio) {
   if (!ratio) return "-";
   // The small allowance keeps 0.35 from becoming 36 % by rounding error.
   return std::to_string(static_cast<int>(std::ceil(*ratio * 100 - 1e-9))) + "%";
+}
+
+std::string human_rate(std::optional<double> per_second) {
+  if (!per_second) return "-";
+  std::array<char, 32> text{};
+  const bool whole = *per_second >= 10 || *per_second == 0;
+  std::snprintf(text.data(), text.size(), whole ? "%.0f" : "%.1f", *per_second);
+  return text.data();
+}
+
+std::string human_seconds(std::optional<double> seconds) {
+  if (!seconds) return "-";
+  struct Unit {
+    double size;
+    const char* name;
+  };
+  Unit unit{1, "s"};
+  if (*seconds < 1) unit = {1e-3, "ms"};
+  if (*seconds < 1e-3) unit = {1e-6, "us"};
+  std::array<char, 32> text{};
+  const double value = *seconds / unit.size;
+  std::snprintf(text.data(), text.size(), value < 10 ? "%.1f %s" : "%.0f %s", value, unit.name);
+  return text.data();
 }
 
 std::string human_age(std::optional<double> seconds) {

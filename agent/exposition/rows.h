@@ -32,6 +32,7 @@ struct Row {
   std::optional<std::uint64_t> requested;
   std::optional<double> age_seconds;            // of `usage`
   std::optional<std::uint64_t> walked_entries;  // so far, of a first walk that isn't complete
+  std::optional<IoActivity> io;  // over the last minute; of all pods that use the volume
   bool shares_filesystem = false;
   bool mounted = false;
   RowState state = RowState::kUnknown;
@@ -43,7 +44,10 @@ std::vector<Row> to_rows(const Snapshot& snapshot, WallTime now);
 
 // "35 MiB", "1.2 TiB"; "-" when absent.
 std::string human_bytes(std::optional<std::uint64_t> bytes);
-std::string percent(std::optional<double> ratio);  // "85%", rounded up as df does
+std::string bytes_per_second(std::optional<double> bytes);  // "1.2 MiB"
+std::string percent(std::optional<double> ratio);           // "85%", rounded up as df does
+std::string human_rate(std::optional<double> per_second);   // "0", "3.5", "1200"
+std::string human_seconds(std::optional<double> seconds);   // "85 us", "1.2 ms", "2 s"
 std::string human_age(std::optional<double> seconds);
 
 }  // namespace volumeter

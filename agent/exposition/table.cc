@@ -13,6 +13,8 @@ struct Column {
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : text; }
 
+IoActivity io(const Row& row) { return row.io.value_or(IoActivity{}); }
+
 const std::vector<Column>& columns(bool wide) {
   static const std::vector<Column> kNarrow = {
       {"NAMESPACE", false, [](const Row& r) { return or_dash(r.namespace_); }},
@@ -37,6 +39,16 @@ const std::vector<Column>& columns(bool wide) {
         {"MODE", false, [](const Row& r) { return or_dash(r.volume_mode); }},
         {"DEVICE", false, [](const Row& r) { return or_dash(r.device); }},
         {"FSTYPE", false, [](const Row& r) { return or_dash(r.fstype); }},
+        {"R/S", true, [](const Row& r) { return human_rate(io(r).reads_per_second); }},
+        {"W/S", true, [](const Row& r) { return human_rate(io(r).writes_per_second); }},
+        {"READ/S", true,
+         [](const Row& r) { return bytes_per_second(io(r).read_bytes_per_second); }},
+        {"WRITE/S", true,
+         [](const Row& r) { return bytes_per_second(io(r).written_bytes_per_second); }},
+        {"R P50", true, [](const Row& r) { return human_seconds(io(r).read_p50); }},
+        {"R P99", true, [](const Row& r) { return human_seconds(io(r).read_p99); }},
+        {"W P50", true, [](const Row& r) { return human_seconds(io(r).write_p50); }},
+        {"W P99", true, [](const Row& r) { return human_seconds(io(r).write_p99); }},
         {"STORAGECLASS", false, [](const Row& r) { return or_dash(r.storage_class); }},
         {"PV", false, [](const Row& r) { return or_dash(r.persistent_volume); }},
         {"PATH", false, [](const Row& r) { return or_dash(r.path); }},

@@ -1,6 +1,7 @@
 #include "measure/all.h"
 
 #include "measure/io/io.h"
+#include "measure/latency/latency.h"
 #include "measure/usage/usage.h"
 
 namespace volumeter {
@@ -9,6 +10,7 @@ Measurers make_all_measurers(const HostPaths& host) {
   Measurers all;
   all.push_back(make_usage_measurer());
   all.push_back(make_io_measurer(host));
+  all.push_back(make_latency_measurer());
   return all;
 }
 

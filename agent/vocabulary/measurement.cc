@@ -61,6 +61,14 @@ void MeasurementSet::add(const VolumeMetric& metric, const Subject& subject,
   if (!subject.hidden) add(metric.for_subject(subject), concat(*subject.labels, extra), value);
 }
 
+void MeasurementSet::add(const VolumeMetric& metric, const Subject& subject,
+                         const std::vector<std::string>& extra,
+                         std::shared_ptr<const Histogram> histogram) {
+  if (subject.hidden) return;
+  add(metric.for_subject(subject), make_labels(concat(*subject.labels, extra)),
+      std::move(histogram));
+}
+
 namespace {
 
 std::optional<double> quotient(std::optional<std::uint64_t> part,

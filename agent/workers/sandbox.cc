@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <initializer_list>
@@ -152,6 +153,21 @@ bool restrict_syscalls([[maybe_unused]] WorkerProfile profile) {
 }
 
 }  // namespace
+
+// A program that root executes gets back what the bounding set holds (capabilities(7)), which is
+// left alone; unless no_new_privs is set: then it gets no more than this process may have.
+void shed_capabilities() {
+  if (::geteuid() != 0) return;
+  const CapState caps(cap_get_proc(), cap_free);
+  const bool may_come_back = ::prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 0;
+  constexpr std::array kKept = {CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE, CAP_NET_BIND_SERVICE};
+  for (cap_value_t cap = 0; cap_get_bound(cap) >= 0; ++cap) {
+    if (std::find(kKept.begin(), kKept.end(), cap) != kKept.end()) continue;
+    cap_set_flag(caps.get(), CAP_EFFECTIVE, 1, &cap, CAP_CLEAR);
+    if (may_come_back) cap_set_flag(caps.get(), CAP_PERMITTED, 1, &cap, CAP_CLEAR);
+  }
+  cap_set_proc(caps.get());
+}
 
 SandboxReport enter_sandbox(WorkerProfile profile) {
   SandboxReport report;

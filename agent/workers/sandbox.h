@@ -23,4 +23,9 @@ struct SandboxReport {
 // which forbids that: the weakest of them, and only used where BPF can't be.
 SandboxReport enter_sandbox(WorkerProfile profile);
 
+// For the daemon, before it has threads: gives up what only its workers need, such as CAP_BPF and
+// CAP_SYS_ADMIN. They get it back when they are executed. Where the container has no_new_privs,
+// they couldn't; there it stays permitted, and isn't effective.
+void shed_capabilities();
+
 }  // namespace volumeter

@@ -73,6 +73,11 @@ struct Device {
   // The subject (an index) that has it to itself: its I/O is that one's.
   std::optional<std::size_t> owner;
   Labels labels;  // device
+
+  // Whether it has series: disks and stacks, and partitions with something on them.
+  [[nodiscard]] bool shown() const {
+    return used || (block.disk.empty() && !block.name.starts_with("ram"));
+  }
 };
 
 // I/O to a device from a pod, which can only be to the one volume that the pod has there.

@@ -1,11 +1,13 @@
 // The vocabulary of numbers: what a metric is, and the values of one moment.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "volumeter/inventory.h"
@@ -36,12 +38,19 @@ struct VolumeMetric {
   MetricDesc pod;
 };
 
+// Upper bounds in seconds of every histogram of I/O times.
+inline constexpr std::array<double, 14> kIoBounds = {
+    .00002, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 2, 10};
+
 // Observations counted in buckets. Not thread-safe.
 class Histogram {
  public:
   // Upper bounds, ascending, without +Inf. They must outlive the histogram: a constant.
   explicit Histogram(std::span<const double> bounds)
       : bounds_(bounds), counts_(bounds.size() + 1) {}
+  // What somebody else has counted: one count more than there are bounds.
+  Histogram(std::span<const double> bounds, std::vector<std::uint64_t> counts, double sum)
+      : bounds_(bounds), counts_(std::move(counts)), sum_(sum) {}
 
   void observe(double value);
 
@@ -89,6 +98,8 @@ class MeasurementSet {
   void add(const VolumeMetric& metric, const Subject& subject, double value);
   void add(const VolumeMetric& metric, const Subject& subject,
            const std::vector<std::string>& extra, double value);
+  void add(const VolumeMetric& metric, const Subject& subject,
+           const std::vector<std::string>& extra, std::shared_ptr<const Histogram> histogram);
 
   [[nodiscard]] const std::vector<Family>& families() const { return families_; }
 

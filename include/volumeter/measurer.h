@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "volumeter/inventory.h"
+#include "volumeter/io_activity.h"
 #include "volumeter/measurement.h"
 #include "volumeter/result.h"
 #include "volumeter/snapshot.h"
@@ -102,6 +103,13 @@ class LiveMeasurer : public Measurer {
  public:
   // An error leaves the measurements as they were and shows as volumeter_measurer_success 0.
   virtual Status measure(const Inventory& inventory, MeasurementSet& out) = 0;
+
+  // A new inventory; measure() may still be asked about the one before. Event-loop thread.
+  virtual void set_inventory(const std::shared_ptr<const Inventory>& /*inventory*/) {}
+
+  // What each subject's I/O adds up to: fills in what it knows. `totals` is parallel to
+  // inventory.subjects. Event-loop thread, every few seconds; must not block.
+  virtual void add_io_totals(const Inventory& /*inventory*/, std::vector<IoTotals>& /*totals*/) {}
 };
 
 // Touches volumes, in a worker, every --interval.

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "volumeter/inventory.h"
+#include "volumeter/io_activity.h"
 #include "volumeter/measurement.h"
 
 namespace volumeter {
@@ -94,6 +95,7 @@ struct Snapshot {
   std::vector<Reading> filesystems;                 // parallel to inventory->filesystems
   std::vector<TreeUse> trees;                       // parallel to inventory->targets
   std::vector<std::optional<DeletedOpen>> deleted;  // likewise
+  std::vector<std::optional<IoActivity>> activity;  // parallel to inventory->subjects
   std::vector<SourceState> sources;
   MeasurementSet measurements;
   WallTime taken_at;

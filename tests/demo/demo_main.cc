@@ -136,7 +136,7 @@ void follow(const Agent& agent, std::map<std::string, std::string>& seen) {
 
 int serve(const std::vector<std::string>& flags, const std::string& listen,
           const std::string& hint) {
-  Agent agent(flags, {{}, listen, {}});
+  Agent agent(flags, {{}, listen, true, {}});
   if (agent.port() == 0) {
     std::fprintf(stderr, "the agent did not start:\n%s", agent.log().c_str());
     return 1;

@@ -33,6 +33,7 @@ class Agent {
   struct Options {
     Process::Options process;
     std::string listen = "127.0.0.1:0";
+    bool latency = false;              // --measure.latency
     std::vector<std::string> wrapper;  // a program that executes it, as capsh does
   };
   Agent(const std::vector<std::string>& flags, const Options& options);

@@ -18,6 +18,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 
 namespace volumeter::test {
@@ -67,6 +68,10 @@ void make_own_procfs(const std::string& directory) {
 
 void make_directories(const std::string& path) { std::filesystem::create_directories(path); }
 
+namespace {
+std::map<std::string, UniqueFd> g_held;  // loop devices that nobody else has yet
+}  // namespace
+
 std::string attach_loop(const std::string& image) {
   const UniqueFd control(::open("/dev/loop-control", O_RDWR | O_CLOEXEC));
   const UniqueFd file(::open(image.c_str(), O_RDWR | O_CLOEXEC));
@@ -85,8 +90,7 @@ std::string attach_loop(const std::string& image) {
     config.info.lo_flags = LO_FLAGS_AUTOCLEAR;
     if (loop && ::ioctl(loop.get(), LOOP_CONFIGURE, &config) == 0) {
       // Autoclear acts at the last close: hold the device until its user has it.
-      static std::vector<UniqueFd> held;
-      held.emplace_back(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
+      g_held[device] = UniqueFd(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
       return device;
     }
     ::usleep(10000);  // another process took that number
@@ -97,6 +101,7 @@ std::string attach_loop(const std::string& image) {
 void detach_loop(const std::string& device) {
   const UniqueFd loop(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
   if (loop) ::ioctl(loop.get(), LOOP_CLR_FD, 0);
+  g_held.erase(device);
 }
 
 StallFs::StallFs(const std::string& mount_point, const std::string& disk,

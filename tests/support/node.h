@@ -35,6 +35,7 @@ class StallFs {
   }
   void hold(const std::string& ops) { command("hold " + ops); }
   void release() { command("release"); }
+  void delay(int milliseconds) { command("delay " + std::to_string(milliseconds)); }
   void fail_statfs(int error) { command("fail " + std::to_string(error)); }
   void freeze() { process_.signal(SIGSTOP); }  // waiters can be killed
   void thaw() { process_.signal(SIGCONT); }

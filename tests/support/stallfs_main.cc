@@ -3,6 +3,7 @@
 // It holds one file, "disk", whose content is DISK_FILE's. Commands, one a line on standard input:
 //   hold OPS   keep requests of these kinds unanswered; OPS of statfs, lookup, read, write, all
 //   release    answer what is held, and everything from now on
+//   delay N    each read and write takes N milliseconds more, one after the other
 //   attr N V   the root directory has the extended attribute N with value V
 //   fail N     answer statfs with errno N; 0 answers it properly again
 // A held request has been read from /dev/fuse, so whoever waits for it survives SIGKILL. Stopping
@@ -33,6 +34,7 @@ namespace {
 constexpr fuse_ino_t kDisk = 2;
 int g_disk = -1;
 std::atomic<int> g_statfs_error = 0;
+std::atomic<int> g_delay_ms = 0;
 
 class Gate {
  public:
@@ -120,6 +122,7 @@ void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
 }
 
 void read(fuse_req_t req, fuse_ino_t /*ino*/, size_t size, off_t offset, fuse_file_info* /*fi*/) {
+  ::usleep(static_cast<useconds_t>(g_delay_ms) * 1000);
   g_gate.pass("read", [=] {
     std::vector<char> buffer(size);
     const ssize_t n = ::pread(g_disk, buffer.data(), size, offset);
@@ -131,6 +134,7 @@ void read(fuse_req_t req, fuse_ino_t /*ino*/, size_t size, off_t offset, fuse_fi
 void write(fuse_req_t req, fuse_ino_t /*ino*/, const char* data, size_t size, off_t offset,
            fuse_file_info* /*fi*/) {
   const std::string copy(data, size);
+  ::usleep(static_cast<useconds_t>(g_delay_ms) * 1000);
   g_gate.pass("write", [=] {
     const ssize_t n = ::pwrite(g_disk, copy.data(), copy.size(), offset);
     if (n < 0) return (void)fuse_reply_err(req, errno);
@@ -164,6 +168,10 @@ void commands(fuse_session* session, const std::string& mount_point) {
       g_gate.hold(std::move(ops));
     } else if (command == "release") {
       g_gate.release();
+    } else if (command == "delay") {
+      int milliseconds = 0;
+      words >> milliseconds;
+      g_delay_ms = milliseconds;
     } else if (command == "attr") {
       std::string name;
       const std::lock_guard lock(g_attributes_mutex);

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "measure/io/diskstats.h"
+#include "measure/io/mountstats.h"
 
 namespace volumeter {
 namespace {
@@ -25,11 +26,7 @@ const MetricDesc kStalled = {"volumeter_pressure_io_stalled_seconds_total",
                              MetricType::kCounter,
                              {}};
 
-bool is_shown(const Device& device) {
-  const std::string& name = device.block.name;
-  if (device.used) return true;
-  return device.block.disk.empty() && !name.starts_with("ram");
-}
+constexpr std::size_t kLongestMountstats = 32 << 20;  // thousands of NFS mounts
 
 class IoMeasurer final : public LiveMeasurer {
  public:
@@ -42,7 +39,22 @@ class IoMeasurer final : public LiveMeasurer {
     for (const DiskField& field : disk_fields()) {
       all.insert(all.end(), {&field.device, &field.volume.claim, &field.volume.pod});
     }
+    const auto nfs = nfs_families();
+    all.insert(all.end(), nfs.begin(), nfs.end());
     return all;
+  }
+
+  void add_io_totals(const Inventory& inventory, std::vector<IoTotals>& totals) override {
+    const auto text = read_file(host_.procfs + "/diskstats");
+    if (!text) return;
+    const auto counters = read_diskstats(*text, inventory);
+    for (std::size_t i = 0; i < totals.size(); ++i) {
+      const auto sum = sum_of(inventory.subjects[i].devices, counters);
+      if (!sum) continue;
+      totals[i].counters = {sum->values[kReads], sum->values[kWrites],
+                            sum->values[kReadSectors] * kSectorBytes,
+                            sum->values[kWrittenSectors] * kSectorBytes};
+    }
   }
 
   Status measure(const Inventory& inventory, MeasurementSet& out) override {
@@ -50,6 +62,11 @@ class IoMeasurer final : public LiveMeasurer {
     if (!text) return text.error();
     add_diskstats(*text, inventory, out);
     add_block_devices(inventory, out);
+    if (has_nfs(inventory)) {
+      const auto stats = read_file(host_.procfs + "/1/mountstats", kLongestMountstats);
+      if (!stats) return stats.error();
+      add_nfs(*stats, inventory, out);
+    }
     // Absent where the kernel has PSI off: no series, no error.
     if (auto pressure = read_file(host_.procfs + "/pressure/io")) add_io_pressure(*pressure, out);
     return Done{};
@@ -76,7 +93,7 @@ void add_diskstats(std::string_view text, const Inventory& inventory, Measuremen
   }
   for (std::size_t i = 0; i < counters.size(); ++i) {
     const Device& device = inventory.devices[i];
-    if (!counters[i] || device.owner || !is_shown(device)) continue;
+    if (!counters[i] || device.owner || !device.shown()) continue;
     const bool idle = counters[i]->values[kReads] + counters[i]->values[kWrites] == 0;
     if (idle && !device.used && device.block.tier == Tier::kLoop) continue;
     add(*counters[i],
@@ -87,7 +104,7 @@ void add_diskstats(std::string_view text, const Inventory& inventory, Measuremen
 void add_block_devices(const Inventory& inventory, MeasurementSet& out) {
   for (const Device& device : inventory.devices) {
     const BlockDevice& block = device.block;
-    if (!is_shown(device)) continue;
+    if (!device.shown()) continue;
     std::string rotational;
     if (block.rotational) rotational = *block.rotational ? "1" : "0";
     out.add(kInfo,

@@ -16,26 +16,13 @@
 #include "host/unique_fd.h"
 #include "measure/usage/deleted_record.h"
 #include "measure/usage/deleted_scan.h"
+#include "workers/fd_message.h"
 
 // After the types that it uses.
 #include "deleted.skel.h"
 
 namespace volumeter {
 namespace {
-
-// What a message needs to carry one fd.
-struct FdMessage {
-  FdMessage() {
-    header.msg_iov = &part;
-    header.msg_iovlen = 1;
-    header.msg_control = control.data();
-    header.msg_controllen = control.size();
-  }
-  int error = 0;
-  iovec part{&error, sizeof error};
-  alignas(cmsghdr) std::array<char, CMSG_SPACE(sizeof(int))> control{};
-  msghdr header{};
-};
 
 std::uint32_t offset_of(const btf* types, const btf_type* type, const std::string& member) {
   const btf_member* members = btf_members(type);
@@ -80,34 +67,18 @@ deleted_bpf* load() {
 // afterwards: it reads the kernel's type information, and takes 20 MiB.
 [[noreturn]] void load_and_send(int socket) {
   libbpf_set_print(nullptr);  // the verifier's pages of explanation
-  FdMessage message;
   deleted_bpf* skeleton = load();
-  bpf_link* link = skeleton == nullptr
-                       ? nullptr
-                       : bpf_program__attach_iter(skeleton->progs.deleted_files, nullptr);
-  if (link == nullptr) {
-    message.error = errno != 0 ? errno : EINVAL;
-    message.header.msg_controllen = 0;
+  const bpf_link* link = skeleton == nullptr
+                             ? nullptr
+                             : bpf_program__attach_iter(skeleton->progs.deleted_files, nullptr);
+  Result<std::vector<int>> answer = std::vector<int>();
+  if (link != nullptr) {
+    answer->push_back(bpf_link__fd(link));
   } else {
-    cmsghdr* fd = CMSG_FIRSTHDR(&message.header);
-    fd->cmsg_level = SOL_SOCKET;
-    fd->cmsg_type = SCM_RIGHTS;
-    fd->cmsg_len = CMSG_LEN(sizeof(int));
-    const int number = bpf_link__fd(link);
-    std::memcpy(CMSG_DATA(fd), &number, sizeof number);
+    answer = Error::from_errno("load the BPF program", errno != 0 ? errno : EINVAL);
   }
-  ::_exit(::sendmsg(socket, &message.header, MSG_NOSIGNAL) > 0 ? 0 : 1);
-}
-
-Result<UniqueFd> receive_link(int socket) {
-  FdMessage message;
-  if (::recvmsg(socket, &message.header, MSG_CMSG_CLOEXEC) <= 0) message.error = ECHILD;
-  const cmsghdr* fd = CMSG_FIRSTHDR(&message.header);
-  if (message.error == 0 && fd == nullptr) message.error = EBADMSG;
-  if (message.error != 0) return Error::from_errno("load the BPF program", message.error);
-  int number = -1;
-  std::memcpy(&number, CMSG_DATA(fd), sizeof number);
-  return UniqueFd(number);
+  const bool sent = send_fds(socket, answer);
+  ::_exit(sent ? 0 : 1);
 }
 
 class BpfScan final : public DeletedScan {
@@ -177,10 +148,11 @@ Result<std::unique_ptr<DeletedScan>> make_bpf_scan() {
   if (child == 0) load_and_send(theirs.get());
   theirs.reset();
   if (child < 0) return Error::from_errno("fork", errno);
-  auto link = receive_link(ours.get());
+  auto link = receive_fds(ours.get());
   ::waitpid(child, nullptr, 0);
   if (!link) return link.error();
-  return std::unique_ptr<DeletedScan>(new BpfScan(std::move(link).value()));
+  if (link->size() != 1) return Error::from_errno("load the BPF program", EBADMSG);
+  return std::unique_ptr<DeletedScan>(new BpfScan(std::move(link->front())));
 }
 
 }  // namespace volumeter

@@ -1,0 +1,56 @@
+#include "collect/io_history.h"
+
+#include <utility>
+
+#include "volumeter/measurement.h"
+
+namespace volumeter {
+namespace {
+
+using namespace std::chrono_literals;
+constexpr auto kWindow = 60s;
+constexpr auto kLeastApart = 5s;  // of moments that are kept: a short --interval needs no more
+
+}  // namespace
+
+void IoHistory::record(const Inventory& inventory, const Measurers& measurers,
+                       const std::set<std::string>& disabled, Clock::time_point now) {
+  std::vector<IoTotals> totals(inventory.subjects.size());
+  for (const auto& measurer : measurers) {
+    auto* live = dynamic_cast<LiveMeasurer*>(measurer.get());
+    if (live == nullptr || disabled.contains(std::string(live->name()))) continue;
+    live->add_io_totals(inventory, totals);
+  }
+  Moment moment{now, {}};
+  for (std::size_t i = 0; i < totals.size(); ++i) {
+    if (!totals[i].counters && !totals[i].latency) continue;
+    moment.totals.emplace(*inventory.subjects[i].labels, std::move(totals[i]));
+  }
+  // The newest two may be close: the last is always as new as can be.
+  if (moments_.size() > 1 &&
+      moments_.back().when - moments_[moments_.size() - 2].when < kLeastApart) {
+    moments_.pop_back();
+  }
+  moments_.push_back(std::move(moment));
+  while (moments_.size() > 2 && now - moments_[1].when >= kWindow) moments_.pop_front();
+}
+
+std::vector<std::optional<IoActivity>> IoHistory::activity(const Inventory& inventory) const {
+  std::vector<std::optional<IoActivity>> all(inventory.subjects.size());
+  if (moments_.empty()) return all;
+  const Moment& last = moments_.back();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const auto after = last.totals.find(*inventory.subjects[i].labels);
+    if (after == last.totals.end()) continue;
+    for (const Moment& moment : moments_) {
+      const auto before = moment.totals.find(after->first);
+      if (&moment == &last || before == moment.totals.end()) continue;
+      const std::chrono::duration<double> seconds = last.when - moment.when;
+      all[i] = activity_between(before->second, after->second, seconds.count(), kIoBounds);
+      if (all[i]) break;
+    }
+  }
+  return all;
+}
+
+}  // namespace volumeter

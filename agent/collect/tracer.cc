@@ -1,0 +1,133 @@
+#include "collect/tracer.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include "volumeter/log.h"
+#include "workers/fd_message.h"
+
+namespace volumeter {
+
+Tracer::Tracer(EventLoop& loop, const Measurers& measurers, TracerOptions options)
+    : loop_(loop), options_(std::move(options)) {
+  if (!options_.enabled) return;
+  for (const auto& measurer : measurers) {
+    auto* tracing = dynamic_cast<TracingMeasurer*>(measurer.get());
+    if (tracing == nullptr || options_.disabled.contains(std::string(tracing->name()))) continue;
+    measurers_.push_back(tracing);
+    for (const std::string& name : tracing->all_programs()) programs_[name].measurer = tracing;
+  }
+}
+
+Tracer::~Tracer() {
+  if (process_) end_process();
+  for (int i = 0; i < 100 && !dying_.empty(); ++i) {
+    std::erase_if(dying_, [](const Child& child) { return child.reap(); });
+    if (!dying_.empty()) ::usleep(1000);
+  }
+}
+
+void Tracer::look() {
+  std::erase_if(dying_, [](const Child& child) { return child.reap(); });
+  for (auto& [name, program] : programs_) program.wanted = false;
+  std::vector<std::string> order;
+  for (TracingMeasurer* measurer : measurers_) {
+    for (const std::string& name : measurer->wanted_programs()) {
+      programs_[name].wanted = true;
+      order.push_back(name);
+    }
+  }
+  for (auto& [name, program] : programs_) {
+    if (program.wanted || !program.link) continue;
+    program.link.reset();
+    program.measurer->on_attached(name, false);
+    log(LogLevel::kInfo, "a BPF program isn't needed any more", {{"program", name}});
+  }
+  for (const std::string& name : order) {
+    Program& program = programs_[name];
+    if (process_) return;  // its end looks again
+    if (!program.link && Clock::now() >= program.not_before) attach(name, program);
+  }
+}
+
+void Tracer::attach(const std::string& name, Program& program) {
+  program.not_before = Clock::now() + options_.retry;
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return take(program, name, Error::from_errno("socketpair", errno));
+  }
+  UniqueFd ours(ends[0]);
+  const UniqueFd theirs(ends[1]);
+  ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
+  std::vector<int> fds = {theirs.get()};
+  for (const UniqueFd& map : maps_[program.measurer]) fds.push_back(map.get());
+  auto child = spawn_worker(
+      options_.exe,
+      {kTracingWorker, std::string(program.measurer->name()), name, std::to_string(fds.size() - 1)},
+      fds);
+  if (!child) return take(program, name, child.error());
+  const auto deadline = loop_.after(options_.deadline, [this] {
+    const std::string late = process_->program;
+    end_process();
+    take(programs_[late], late, Error{"no answer by the deadline", ETIMEDOUT});
+  });
+  loop_.watch(ours.get(), [this] { receive(); });
+  process_ = Process{std::move(child).value(), std::move(ours), name, deadline};
+}
+
+void Tracer::receive() {
+  auto fds = receive_fds(process_->socket.get());
+  if (!fds && fds.error().code == EAGAIN) return;
+  const std::string name = process_->program;
+  loop_.cancel(process_->deadline);
+  end_process();
+  take(programs_[name], name, std::move(fds));
+  look();
+}
+
+void Tracer::take(Program& program, const std::string& name, Result<std::vector<UniqueFd>> fds) {
+  if (fds && fds->empty()) fds = Error{"no link came with the program", EBADMSG};
+  if (fds && maps_[program.measurer].empty()) {
+    std::vector<UniqueFd> maps;
+    std::move(fds->begin() + 1, fds->end(), std::back_inserter(maps));
+    if (Status adopted = program.measurer->adopt(maps); !adopted) {
+      fds = adopted.error();
+    } else {
+      maps_[program.measurer] = std::move(maps);
+    }
+  }
+  if (!fds) {
+    if (std::exchange(program.problem, fds.error().message) != fds.error().message) {
+      log(LogLevel::kWarn, "a BPF program isn't attached: what it counts is absent",
+          {{"program", name}, {"error", fds.error().message}});
+    }
+    return;
+  }
+  program.link = std::move(fds->front());
+  program.problem.clear();
+  program.measurer->on_attached(name, true);
+  log(LogLevel::kInfo, "BPF program attached", {{"program", name}});
+}
+
+// It has nothing left to do; or it is late.
+void Tracer::end_process() {
+  loop_.unwatch(process_->socket.get());
+  process_->child.kill();
+  dying_.push_back(std::move(process_->child));
+  process_.reset();
+}
+
+std::vector<std::pair<std::string, bool>> Tracer::programs() const {
+  std::vector<std::pair<std::string, bool>> all;
+  for (const auto& [name, program] : programs_) {
+    if (program.wanted) all.emplace_back(name, static_cast<bool>(program.link));
+  }
+  return all;
+}
+
+}  // namespace volumeter

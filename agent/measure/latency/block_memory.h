@@ -1,0 +1,66 @@
+// The daemon's end of the memory that block.bpf.c counts in (block_record.h). Reading and writing
+// it takes no system call and no capability.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "measure/latency/block_record.h"
+#include "volumeter/mount_entry.h"
+#include "volumeter/result.h"
+
+namespace volumeter {
+
+// What has been counted in a slot, over all CPUs.
+struct BlockCounts {
+  struct Operation {
+    std::array<std::uint64_t, BLOCK_BUCKETS> buckets{};
+    double device_seconds = 0;
+    double queue_seconds = 0;
+  };
+  std::array<Operation, 2> operations;  // BLOCK_READ, BLOCK_WRITE
+  std::uint64_t flushes = 0;
+  double flush_seconds = 0;
+
+  void add(const BlockCounts& other);
+};
+
+// A device, or a cgroup's share of one, that is counted in `slot`.
+struct BlockWatch {
+  DeviceNumber device;
+  std::uint64_t cgroup = 0;
+  std::uint16_t slot = 0;
+  std::uint16_t flags = 0;
+};
+
+// Fills `table` (BLOCK_ENTRIES empty entries). Returns how many found no place.
+std::size_t fill_table(const std::vector<BlockWatch>& watches, block_entry* table);
+
+// Of one thread at a time.
+class BlockMemory {
+ public:
+  // `fd`: the map that holds it, of which this needs no more afterwards.
+  static Result<BlockMemory> map(int fd);
+  ~BlockMemory();
+  BlockMemory(BlockMemory&& other) noexcept;
+  BlockMemory& operator=(BlockMemory&&) = delete;
+  BlockMemory(const BlockMemory&) = delete;
+  BlockMemory& operator=(const BlockMemory&) = delete;
+
+  // From now on these are watched, and nothing else. Returns how many found no place.
+  std::size_t watch(const std::vector<BlockWatch>& watches);
+  [[nodiscard]] BlockCounts read(std::uint16_t slot) const;
+  // Of a slot that nothing has been counted in for a while.
+  void clear(std::uint16_t slot);
+
+  void set_issuing(bool attached);
+  // How many requests didn't know when the device was given them, so far.
+  [[nodiscard]] std::uint64_t without_start() const;
+
+ private:
+  explicit BlockMemory(block_memory* memory) : memory_(memory) {}
+  block_memory* memory_;
+};
+
+}  // namespace volumeter

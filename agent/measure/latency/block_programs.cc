@@ -1,0 +1,65 @@
+#include "measure/latency/block_programs.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "measure/latency/block_record.h"
+
+// After the types that it uses.
+#include "block.skel.h"
+
+namespace volumeter {
+namespace {
+
+// An errno alone says little to who has to mend it.
+Error explain(const std::string& what, int code) {
+  Error error = Error::from_errno(what, code);
+  if (code == EPERM || code == EACCES) {
+    error.message +=
+        " (it needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and a seccomp profile "
+        "that lets bpf(2) through)";
+  } else if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+    error.message += " (the kernel has no type information: CONFIG_DEBUG_INFO_BTF)";
+  } else {
+    error.message +=
+        " (this kernel lacks the tracepoint, or has it otherwise: Linux 5.11 is the "
+        "oldest that is served)";
+  }
+  return error;
+}
+
+bool reuse(bpf_map* map, const std::vector<int>& maps, std::size_t index) {
+  return index >= maps.size() || bpf_map__reuse_fd(map, maps[index]) == 0;
+}
+
+}  // namespace
+
+Result<std::vector<int>> attach_block_program(const std::string& program,
+                                              const std::vector<int>& maps) {
+  libbpf_set_print(nullptr);  // the verifier's pages of explanation
+  block_bpf* skeleton = block_bpf__open();
+  if (skeleton == nullptr) return explain("open the BPF programs", errno);
+  bpf_program* chosen = nullptr;
+  bpf_program* other = nullptr;
+  bpf_object__for_each_program(other, skeleton->obj) {
+    const bool is_it = program == bpf_program__name(other);
+    bpf_program__set_autoload(other, is_it);
+    if (is_it) chosen = other;
+  }
+  if (chosen == nullptr) return Error{"no BPF program is called " + program, ENOENT};
+  if (!reuse(skeleton->maps.bss, maps, 0) || !reuse(skeleton->maps.in_flight, maps, 1)) {
+    return explain("use the maps of the other programs", errno);
+  }
+  if (const int code = block_bpf__load(skeleton); code != 0) {
+    return explain("load " + program, -code);
+  }
+  const bpf_link* link = bpf_program__attach(chosen);
+  if (link == nullptr) return explain("attach " + program, errno);
+  return std::vector{bpf_link__fd(link), bpf_map__fd(skeleton->maps.bss),
+                     bpf_map__fd(skeleton->maps.in_flight)};
+}
+
+}  // namespace volumeter

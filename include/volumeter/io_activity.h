@@ -1,0 +1,50 @@
+// What a volume's I/O adds up to, and what that means over the last minute.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace volumeter {
+
+// Since some moment that stays the same; each part absent where it isn't measured.
+struct IoTotals {
+  struct Counters {
+    std::uint64_t reads = 0;
+    std::uint64_t writes = 0;
+    std::uint64_t read_bytes = 0;
+    std::uint64_t written_bytes = 0;
+  };
+  // Completions by their time: one count a bucket, the last above every bound.
+  using Buckets = std::vector<std::uint64_t>;
+
+  std::optional<Counters> counters;
+  std::optional<std::array<Buckets, 2>> latency;  // reads, writes
+};
+
+// Over the time between two totals. Seconds; absent where it isn't known, or nothing happened.
+struct IoActivity {
+  double seconds = 0;  // how long that was
+  std::optional<double> reads_per_second;
+  std::optional<double> writes_per_second;
+  std::optional<double> read_bytes_per_second;
+  std::optional<double> written_bytes_per_second;
+  // Of the device: median and 99th percentile, within a bucket as Prometheus's histogram_quantile()
+  // finds them; above the last bound: that bound.
+  std::optional<double> read_p50;
+  std::optional<double> read_p99;
+  std::optional<double> write_p50;
+  std::optional<double> write_p99;
+};
+
+// Absent when a counter went down: something began anew in between.
+std::optional<IoActivity> activity_between(const IoTotals& before, const IoTotals& after,
+                                           double seconds, std::span<const double> bounds);
+
+// As histogram_quantile() (Prometheus: promql/quantile.go). Absent without observations.
+std::optional<double> quantile(double q, const IoTotals::Buckets& counts,
+                               std::span<const double> bounds);
+
+}  // namespace volumeter

@@ -1,0 +1,367 @@
+// Block I/O by claim, as the device counts it and as BPF programs time it: against what fio, a
+// database and the kernel say they did.
+#include <sys/stat.h>
+
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "system_test.h"
+#include "volumeter/measurement.h"
+
+namespace volumeter::test {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr const char* kPod = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
+constexpr const char* kOtherPod = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
+
+// Runs fio to the end and returns its only job's results.
+Json fio(const std::vector<std::string>& arguments, const std::vector<std::string>& wrapper = {}) {
+  std::vector<std::string> argv = wrapper;
+  argv.insert(argv.end(), {"fio", "--name=job", "--output-format=json", "--ioengine=psync",
+                           "--direct=1", "--bs=4k", "--percentile_list=50:99"});
+  argv.insert(argv.end(), arguments.begin(), arguments.end());
+  const Output output = run(argv);
+  const auto begin = output.text.find('{');
+  if (output.code != 0 || begin == std::string::npos) {
+    ADD_FAILURE() << "fio: " << output.text;
+    return {};
+  }
+  return Json::parse(output.text.substr(begin))["jobs"][0];
+}
+
+struct Counts {
+  double completed = 0;
+  double timed = 0;
+  std::array<double, kIoBounds.size() + 1> cumulative{};
+};
+
+class LatencyTest : public SystemTest {
+ protected:
+  void SetUp() override {
+    SystemTest::SetUp();
+    if (IsSkipped()) return;
+    if (run({"fio", "--version"}).code != 0) GTEST_SKIP() << "fio isn't installed";
+  }
+
+  void start_agent(const std::vector<std::string>& more = {}) {
+    Agent::Options options;
+    options.latency = true;
+    std::vector<std::string> all = flags({"--interval=500ms", "--worker.deadline=400ms"});
+    all.insert(all.end(), more.begin(), more.end());
+    agent = std::make_unique<Agent>(all, options);
+    ASSERT_TRUE(agent->ready());
+    if (!agent->sees(program("block_rq_complete"), 1, 60s)) {
+      GTEST_SKIP() << "no BPF here: " << agent->log();
+    }
+  }
+
+  static std::string program(const std::string& name) {
+    return "volumeter_bpf_program_attached{program=\"" + name + "\"}";
+  }
+
+  [[nodiscard]] Counts counts(const std::string& volume, const std::string& operation,
+                              const std::string& uid = kPod,
+                              const std::string& type = "csi") const {
+    const Metrics metrics = agent->metrics();
+    const auto value = [&](const std::string& series) {
+      const auto it = metrics.find(series);
+      return it == metrics.end() ? std::nan("") : it->second;
+    };
+    const std::string label = ",operation=\"" + operation + "\"";
+    Counts all;
+    all.completed = value(pod_series("io_" + operation + "s_completed_total", uid, volume, type));
+    all.timed = value(pod_series("io_latency_seconds_count", uid, volume, type, label));
+    for (std::size_t i = 0; i < kIoBounds.size(); ++i) {
+      std::ostringstream bound;
+      bound << kIoBounds[i];
+      all.cumulative[i] = value(pod_series("io_latency_seconds_bucket", uid, volume, type,
+                                           label + ",le=\"" + bound.str() + "\""));
+    }
+    all.cumulative.back() = all.timed;
+    return all;
+  }
+
+  // Of the bucket with quantile `q` of what came between.
+  static std::size_t bucket_of_quantile(const Counts& before, const Counts& after, double q) {
+    const double rank = q * (after.timed - before.timed);
+    std::size_t i = 0;
+    while (i < kIoBounds.size() && after.cumulative[i] - before.cumulative[i] < rank) ++i;
+    return i;
+  }
+  static std::size_t bucket_of(double seconds) {
+    return static_cast<std::size_t>(std::lower_bound(kIoBounds.begin(), kIoBounds.end(), seconds) -
+                                    kIoBounds.begin());
+  }
+
+  std::string block_claim(const std::string& volume, const std::string& device) const {
+    node->block_volume(kPod, volume, device);
+    return device;
+  }
+
+  std::unique_ptr<Agent> agent;
+};
+
+TEST_F(LatencyTest, ABlockVolumesCountsAreFiosExactly) {
+  const std::string device = attach_loop(node->image("", 64 << 20));
+  block_claim("raw", device);
+  start_agent();
+  if (IsSkipped()) return detach_loop(device);
+  for (const std::string operation : {"read", "write"}) {
+    const Counts before = counts("raw", operation);
+    const Json job =
+        fio({"--filename=" + device, "--rw=rand" + operation, "--size=64m", "--number_ios=3000"});
+    const Counts after = counts("raw", operation);
+    const double done = job[operation]["total_ios"];
+    EXPECT_EQ(done, 3000);
+    EXPECT_EQ(after.completed - before.completed, done) << operation;
+    EXPECT_EQ(after.timed - before.timed, done) << operation;
+  }
+  detach_loop(device);
+}
+
+TEST_F(LatencyTest, OnAFilesystemCountsAreAtLeastFios) {
+  for (const std::string fstype : {"ext4", "xfs"}) {
+    node->mount_image(node->image(fstype, 320 << 20), fstype, node->csi_dir(kPod, fstype));
+  }
+  start_agent();
+  if (IsSkipped()) return;
+  for (const std::string fstype : {"ext4", "xfs"}) {
+    const Counts before = counts(fstype, "write");
+    fio({"--directory=" + node->csi_dir(kPod, fstype), "--rw=randwrite", "--size=16m",
+         "--number_ios=500", "--fsync=50"});
+    const Counts after = counts(fstype, "write");
+    EXPECT_GE(after.completed - before.completed, 500) << fstype;
+    EXPECT_GE(after.timed - before.timed, 500) << fstype;
+    EXPECT_GE(agent->metric(pod_series("io_flushes_total", kPod, fstype)).value_or(0), 10);
+  }
+}
+
+TEST_F(LatencyTest, ASlowDiskShowsOnItsClaimAlone) {
+  make_directories(node->directory() + "/slow");
+  StallFs slow(node->directory() + "/slow", node->image("", 16 << 20));
+  const std::string slow_device = attach_loop(node->directory() + "/slow/disk");
+  const std::string fast_device = attach_loop(node->image("", 16 << 20));
+  block_claim("slow", slow_device);
+  block_claim("fast", fast_device);
+  start_agent();
+  if (!IsSkipped()) {
+    slow.delay(20);
+    const Counts slow_before = counts("slow", "write");
+    const Counts fast_before = counts("fast", "write");
+    fio({"--filename=" + fast_device, "--rw=randwrite", "--size=16m", "--number_ios=50"});
+    const Json job =
+        fio({"--filename=" + slow_device, "--rw=randwrite", "--size=16m", "--number_ios=50"});
+    slow.delay(0);
+    const Counts after = counts("slow", "write");
+    const std::size_t below = bucket_of(0.01);  // le="0.01"
+    EXPECT_EQ(after.timed - slow_before.timed, 50);
+    EXPECT_EQ(after.cumulative[below] - slow_before.cumulative[below], 0) << "none was so quick";
+    for (const auto& [q, name] : {std::pair(0.5, "50.000000"), std::pair(0.99, "99.000000")}) {
+      const double ns = job["write"]["clat_ns"]["percentile"][name];
+      EXPECT_NEAR(static_cast<double>(bucket_of_quantile(slow_before, after, q)),
+                  static_cast<double>(bucket_of(ns / 1e9)), 1)
+          << "p" << name << " is " << ns << " ns for fio";
+    }
+    EXPECT_GE(agent
+                  ->metric(pod_series("io_latency_seconds_sum", kPod, "slow", "csi",
+                                      ",operation=\"write\""))
+                  .value_or(0),
+              50 * 0.02);
+    EXPECT_LE(bucket_of_quantile(fast_before, counts("fast", "write"), 0.5), below);
+  }
+  detach_loop(slow_device);
+  detach_loop(fast_device);
+}
+
+TEST_F(LatencyTest, AnotherDiskOnTheSameLoopNumberStartsAtZero) {
+  const std::string where = node->csi_dir(kPod, "data");
+  const std::string device = node->mount_image(node->image("ext4", 64 << 20), "ext4", where);
+  start_agent();
+  if (IsSkipped()) return;
+  fio({"--directory=" + where, "--rw=randwrite", "--size=16m", "--number_ios=400"});
+  ASSERT_GE(counts("data", "write").completed, 400);
+  Node::unmount(where);
+  const std::string image = node->image("ext4", 64 << 20);
+  // The kernel lets go of it after a while.
+  ASSERT_TRUE(eventually([&] { return run({"losetup", device, image}).code == 0; }));
+  Node::mount(device, where, "ext4", 0);
+  EXPECT_TRUE(eventually([&] {
+    const Counts now = counts("data", "write");
+    return now.completed < 400 && now.timed < 400;
+  })) << counts("data", "write").completed;
+  Node::unmount(where);
+  detach_loop(device);
+}
+
+// The pods' I/O to a disk that they share, by their cgroups.
+class Cgroup {
+ public:
+  explicit Cgroup(const std::string& uid) {
+    const bool v1 = fs::exists("/sys/fs/cgroup/blkio");
+    root_ = v1 ? "/sys/fs/cgroup/blkio/kubepods" : "/sys/fs/cgroup/kubepods";
+    pod_ = root_ + "/pod" + uid;
+    fs::create_directories(pod_);
+    if (!v1) {
+      for (const std::string& parent : {std::string("/sys/fs/cgroup"), root_, pod_}) {
+        std::ofstream(parent + "/cgroup.subtree_control") << "+io" << std::flush;
+      }
+    }
+    fs::create_directories(pod_ + "/container");
+  }
+  Cgroup(const Cgroup&) = delete;
+  Cgroup& operator=(const Cgroup&) = delete;
+  ~Cgroup() {
+    for (const std::string& path : {pod_ + "/container", pod_, root_}) ::rmdir(path.c_str());
+  }
+  // A command that runs the rest of its line in the container.
+  [[nodiscard]] std::vector<std::string> wrapper() const {
+    return {"sh", "-c", "echo $$ > " + pod_ + "/container/cgroup.procs && exec \"$@\"", "sh"};
+  }
+
+ private:
+  std::string root_;
+  std::string pod_;
+};
+
+TEST_F(LatencyTest, VolumesThatShareADiskAreToldApartByTheirPods) {
+  const std::string disk = node->directory() + "/disk";
+  const std::string device = node->mount_image(node->image("ext4", 64 << 20), "ext4", disk);
+  const Cgroup mine(kPod);
+  const Cgroup other(kOtherPod);
+  for (const std::string uid : {kPod, kOtherPod}) {
+    make_directories(disk + "/" + uid);
+    Node::bind(disk + "/" + uid, node->volume_dir(uid, "local-volume", "data"));
+  }
+  start_agent();
+  if (IsSkipped()) return;
+  const std::string series = "volumeter_block_device_io_latency_seconds_count{device=\"" +
+                             device.substr(5) + "\",operation=\"write\"}";
+  const Counts mine_before = counts("data", "write", kPod, "local");
+  const Counts other_before = counts("data", "write", kOtherPod, "local");
+  ASSERT_FALSE(std::isnan(mine_before.timed)) << agent->get("/metrics").body;
+  EXPECT_TRUE(std::isnan(mine_before.completed)) << "the device's counters are nobody's alone";
+  // Written before, so that only overwrites are left for the pod: no journal.
+  const std::vector<std::string> arguments = {"--directory=" + disk + "/" + kPod,
+                                              "--rw=randwrite",
+                                              "--size=8m",
+                                              "--number_ios=300",
+                                              "--overwrite=1",
+                                              "--filename=f"};
+  fio(arguments);
+  const double device_before = agent->metric(series).value_or(-1);
+  fio(arguments, mine.wrapper());
+  EXPECT_GE(counts("data", "write", kPod, "local").timed - mine_before.timed, 300);
+  EXPECT_EQ(counts("data", "write", kOtherPod, "local").timed - other_before.timed, 0);
+  // A stranger on the same disk: nobody's but the device's.
+  fio(arguments);
+  EXPECT_GE(agent->metric(series).value_or(-1) - device_before, 300);
+  EXPECT_LT(counts("data", "write", kPod, "local").timed - mine_before.timed, 600);
+}
+
+// A queue that keeps no statistics doesn't say when the device was given a request; one without
+// accounting, when it was made.
+TEST_F(LatencyTest, QueuesWithoutStatisticsOrAccountingAreMeasuredToo) {
+  const std::string device = attach_loop(node->image("", 32 << 20));
+  const std::string queue = "/sys/block/" + device.substr(5) + "/queue/";
+  const auto get = [&](const std::string& name) {
+    std::string value;
+    std::ifstream(queue + name) >> value;
+    return value;
+  };
+  const auto set = [&](const std::string& name, const std::string& value) {
+    std::ofstream(queue + name) << value << std::flush;
+  };
+  const std::string wbt = get("wbt_lat_usec");
+  block_claim("raw", device);
+  start_agent();
+  if (!IsSkipped()) {
+    for (const auto& [name, off] : {std::pair("wbt_lat_usec", "0"), std::pair("iostats", "0")}) {
+      set(name, off);
+      const Counts before = counts("raw", "write");
+      fio({"--filename=" + device, "--rw=randwrite", "--size=16m", "--number_ios=500"});
+      const Counts after = counts("raw", "write");
+      EXPECT_EQ(after.timed - before.timed, 500) << name;
+      EXPECT_LE(bucket_of_quantile(before, after, 1), bucket_of(2)) << name << " gave nonsense";
+    }
+  }
+  set("iostats", "1");
+  set("wbt_lat_usec", wbt);
+  detach_loop(device);
+}
+
+// zram has bios and no requests.
+TEST_F(LatencyTest, DevicesWithoutRequestsAreTimedByTheirBios) {
+  int number = -1;
+  std::ifstream("/sys/class/zram-control/hot_add") >> number;
+  if (number < 0) GTEST_SKIP() << "no zram here";
+  const std::string name = "zram" + std::to_string(number);
+  std::ofstream("/sys/block/" + name + "/disksize") << "64M" << std::flush;
+  must_run({"mkfs.ext4", "-q", "/dev/" + name});
+  const std::string where = node->csi_dir(kPod, "data");
+  Node::mount("/dev/" + name, where, "ext4", 0);
+  start_agent();
+  if (!IsSkipped() && agent->sees(program("block_bio_queue"), 1, 60s)) {
+    const Counts before = counts("data", "write");
+    fio({"--directory=" + where, "--rw=randwrite", "--size=8m", "--number_ios=300"});
+    const Counts after = counts("data", "write");
+    EXPECT_GE(after.timed - before.timed, 300);
+    EXPECT_GE(after.completed - before.completed, 300);
+    EXPECT_EQ(agent->metric("volumeter_block_device_info{device=\"" + name +
+                            "\",disk=\"\",model=\"\",rotational=\"0\",tier=\"memory\","
+                            "scheduler=\"\",encryption=\"\"}"),
+              1)
+        << agent->get("/metrics").body;
+  }
+  agent.reset();
+  Node::unmount(where);
+  std::ofstream("/sys/class/zram-control/hot_remove") << number << std::flush;
+}
+
+TEST_F(LatencyTest, WithoutTheCapabilityOnlyThatPartIsOff) {
+  node->mount_image(node->image("ext4", 32 << 20), "ext4", node->csi_dir(kPod, "data"));
+  Agent::Options options;
+  options.latency = true;
+  options.wrapper = {"setpriv", "--bounding-set=-bpf,-perfmon,-sys_admin"};
+  const Agent bare(flags({"--interval=500ms", "--worker.deadline=400ms"}), options);
+  ASSERT_TRUE(bare.ready());
+  EXPECT_TRUE(bare.sees(program("block_rq_complete"), 0, 60s)) << bare.log();
+  EXPECT_NE(bare.log().find("CAP_BPF"), std::string::npos) << bare.log();
+  const std::string body = bare.get("/metrics").body;
+  EXPECT_EQ(body.find("io_latency_seconds"), std::string::npos);
+  EXPECT_TRUE(bare.metric(pod_series("io_reads_completed_total", kPod, "data")));
+  EXPECT_TRUE(bare.metric(pod_series("usage_ratio", kPod, "data")));
+}
+
+TEST_F(LatencyTest, TheDaemonKeepsNoCapabilityOfTheProgramsAndNoneOfItsProcesses) {
+  node->mount_image(node->image("ext4", 32 << 20), "ext4", node->csi_dir(kPod, "data"));
+  start_agent();
+  if (IsSkipped()) return;
+  std::ifstream status("/proc/" + std::to_string(agent->pid()) + "/status");
+  std::uint64_t effective = ~0ULL;
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("CapPrm:")) effective = std::stoull(line.substr(7), nullptr, 16);
+  }
+  constexpr int kBpf = 39;
+  constexpr int kPerfmon = 38;
+  constexpr int kSysAdmin = 21;
+  for (const int capability : {kBpf, kPerfmon, kSysAdmin}) {
+    EXPECT_EQ(effective >> static_cast<unsigned>(capability) & 1U, 0U) << capability;
+  }
+  EXPECT_TRUE(eventually([&] {
+    for (const pid_t pid : process_tree(agent->pid())) {
+      std::string name;
+      std::ifstream("/proc/" + std::to_string(pid) + "/comm") >> name;
+      if (name == "volumeter-trace") return false;
+    }
+    return true;
+  }));
+}
+
+}  // namespace
+}  // namespace volumeter::test
