@@ -5,7 +5,6 @@
 
 #include <filesystem>
 
-#include "measure/usage/deleted_scan.h"
 #include "system_test.h"
 
 namespace volumeter::test {
@@ -27,8 +26,6 @@ std::uint64_t bytes_of(const UniqueFd& fd) {
   ::fstat(fd.get(), &st);
   return static_cast<std::uint64_t>(st.st_blocks) * 512;
 }
-
-bool bpf_works() { return make_bpf_scan().ok(); }
 
 // With BPF, and through /proc.
 class DeletedTest : public SystemTest, public testing::WithParamInterface<const char*> {

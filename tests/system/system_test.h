@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "measure/usage/deleted_scan.h"
 #include "support/agent.h"
 #include "support/api_server.h"
 #include "support/node.h"
@@ -32,6 +33,9 @@ class SystemTest : public testing::Test {
 
   std::unique_ptr<Node> node;
 };
+
+// Whether programs can be loaded and find their way around this kernel.
+inline bool bpf_works() { return make_bpf_scan().ok(); }
 
 // What du says of a tree, in bytes.
 inline std::uint64_t du(const std::string& path, const std::string& more = "--block-size=1") {

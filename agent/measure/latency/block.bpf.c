@@ -127,9 +127,10 @@ static __always_inline __u32 bucket_of(__u64 ns) {
 }
 
 static __always_inline void count(__u32 slot, __u32 kind, __u64 device_ns, __u64 queue_ns) {
-  const __u32 shard = bpf_get_smp_processor_id() & (BLOCK_SHARDS - 1);
-  struct block_cell* cell =
-      &memory.cells[(slot * BLOCK_SHARDS + shard) & (BLOCK_SLOTS * BLOCK_SHARDS - 1)];
+  struct block_cell* cell = memory.cells[slot & (BLOCK_SLOTS - 1)];
+  // Linux 6.1's verifier loses the bounds of slot and shard when the compiler joins them.
+  asm volatile("" : "+r"(cell));
+  cell += bpf_get_smp_processor_id() & (BLOCK_SHARDS - 1);
   if (kind == BLOCK_FLUSH) {
     __sync_fetch_and_add(&cell->flushes, 1);
     __sync_fetch_and_add(&cell->flush_ns, device_ns);

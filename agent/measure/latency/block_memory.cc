@@ -83,7 +83,7 @@ std::size_t BlockMemory::watch(const std::vector<BlockWatch>& watches) {
 BlockCounts BlockMemory::read(std::uint16_t slot) const {
   BlockCounts counts;
   for (std::size_t shard = 0; shard < BLOCK_SHARDS; ++shard) {
-    block_cell& cell = memory_->cells[slot * BLOCK_SHARDS + shard];
+    block_cell& cell = memory_->cells[slot][shard];
     for (std::size_t i = 0; i < counts.operations.size(); ++i) {
       BlockCounts::Operation& sum = counts.operations[i];
       block_operation& one = cell.operations[i];
@@ -98,7 +98,7 @@ BlockCounts BlockMemory::read(std::uint16_t slot) const {
 }
 
 void BlockMemory::clear(std::uint16_t slot) {
-  std::memset(&memory_->cells[slot * BLOCK_SHARDS], 0, BLOCK_SHARDS * sizeof(block_cell));
+  std::memset(memory_->cells[slot], 0, sizeof memory_->cells[slot]);
 }
 
 void BlockMemory::set_issuing(bool attached) {

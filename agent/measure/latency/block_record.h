@@ -6,8 +6,8 @@
 
 #include <linux/types.h>
 
-#define BLOCK_BUCKETS 15  // 14 bounds, and above
-#define BLOCK_SLOTS 512
+#define BLOCK_BUCKETS 15    // 14 bounds, and above
+#define BLOCK_SLOTS 512     // a power of 2
 #define BLOCK_SHARDS 8      // a power of 2
 #define BLOCK_ENTRIES 4096  // a power of 2
 #define BLOCK_PROBES 16
@@ -51,7 +51,7 @@ struct block_memory {
   __u32 issuing;        // block_rq_issue is attached
   __u64 without_start;  // completions of requests that didn't know when the device was given them
   struct block_entry tables[2][BLOCK_ENTRIES];
-  struct block_cell cells[BLOCK_SLOTS * BLOCK_SHARDS];
+  struct block_cell cells[BLOCK_SLOTS][BLOCK_SHARDS];
 };
 
 // Where the search for an entry begins; it goes on for BLOCK_PROBES entries.
