@@ -21,15 +21,20 @@ void IoHistory::record(const Inventory& inventory, const Measurers& measurers,
     if (live == nullptr || disabled.contains(std::string(live->name()))) continue;
     live->add_io_totals(inventory, totals);
   }
-  Moment moment{now, {}};
+  Moment moment{now, {}, 0};
   for (std::size_t i = 0; i < totals.size(); ++i) {
     if (!totals[i].counters && !totals[i].latency) continue;
+    if (totals[i].latency) ++moment.timed;
     moment.totals.emplace(*inventory.subjects[i].labels, std::move(totals[i]));
   }
-  // The newest two may be close: the last is always as new as can be.
-  if (moments_.size() > 1 &&
-      moments_.back().when - moments_[moments_.size() - 2].when < kLeastApart) {
-    moments_.pop_back();
+  // The newest two may be close: the last is always as new as can be. The first in which something
+  // is timed stays, too.
+  if (moments_.size() > 1) {
+    const Moment& newest = moments_.back();
+    const Moment& before = moments_[moments_.size() - 2];
+    if (newest.when - before.when < kLeastApart && newest.timed == before.timed) {
+      moments_.pop_back();
+    }
   }
   moments_.push_back(std::move(moment));
   while (moments_.size() > 2 && now - moments_[1].when >= kWindow) moments_.pop_front();
@@ -45,6 +50,8 @@ std::vector<std::optional<IoActivity>> IoHistory::activity(const Inventory& inve
     for (const Moment& moment : moments_) {
       const auto before = moment.totals.find(after->first);
       if (&moment == &last || before == moment.totals.end()) continue;
+      // From before its programs were attached: less would be known for a minute.
+      if (after->second.latency && !before->second.latency) continue;
       const std::chrono::duration<double> seconds = last.when - moment.when;
       all[i] = activity_between(before->second, after->second, seconds.count(), kIoBounds);
       if (all[i]) break;

@@ -13,7 +13,7 @@ body{margin:0;background:var(--bg);color:var(--fg);font:14px/1.45 system-ui,sans
 header{display:flex;gap:1rem;align-items:baseline;padding:1rem 1.5rem;border-bottom:1px solid var(--line)}
 h1{font-size:1.15rem;margin:0}h2{font-size:1rem;margin:1.6rem 0 .5rem}
 nav{margin-left:auto;display:flex;gap:1rem}a{color:inherit}
-main{padding:1rem 1.5rem;max-width:1200px;margin:auto}
+main{padding:1rem 1.5rem;max-width:1500px;margin:auto}
 .cards{display:flex;flex-wrap:wrap;gap:.75rem}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:.6rem 1rem;min-width:8rem;color:var(--dim)}
 .card strong{display:block;font-size:1.5rem;color:var(--fg)}

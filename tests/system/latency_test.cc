@@ -322,6 +322,104 @@ TEST_F(LatencyTest, DevicesWithoutRequestsAreTimedByTheirBios) {
   std::ofstream("/sys/class/zram-control/hot_remove") << number << std::flush;
 }
 
+// The last minute, for people: from the agent that has watched it.
+TEST_F(LatencyTest, DfAndThePageShowTheLastMinute) {
+  const std::string where = node->csi_dir(kPod, "data");
+  node->mount_image(node->image("ext4", 64 << 20), "ext4", where);
+  start_agent();
+  if (IsSkipped()) return;
+  fio({"--directory=" + where, "--rw=randwrite", "--size=16m", "--number_ios=2000"});
+  std::vector<std::string> df = {VOLUMETER_PATH, "df", "-o", "json",
+                                 "--web.listen-address=127.0.0.1:" + std::to_string(agent->port())};
+  const auto more = node->agent_flags();
+  df.insert(df.end(), more.begin(), more.end());
+  Json io;
+  ASSERT_TRUE(eventually([&] {
+    const Json answer = Json::parse(run(df).text);
+    for (const Json& volume : answer["volumes"]) {
+      if (volume["volume"] == "data" && volume.contains("io")) io = volume["io"];
+    }
+    return io.contains("writeP99Seconds");
+  })) << run(df).text;
+  EXPECT_NEAR(io["writesPerSecond"].get<double>() * io["seconds"].get<double>(), 2000, 500);
+  EXPECT_GT(io["writtenBytesPerSecond"].get<double>(),
+            4096 * io["writesPerSecond"].get<double>() * 0.9);
+  EXPECT_GT(io["writeP50Seconds"].get<double>(), 0);
+  df[3] = "wide";
+  EXPECT_NE(run(df).text.find("W P99"), std::string::npos) << run(df).text;
+  const std::string page = http_get(agent->port(), "/", "Accept: text/html\r\n").body;
+  EXPECT_NE(page.find("<small>p99 "), std::string::npos) << page;
+  df[4] = "--web.listen-address=127.0.0.1:1";  // nobody there
+  EXPECT_EQ(run(df).text.find("W P99"), std::string::npos);
+}
+
+// Databases, on volumes of their own.
+class DatabaseTest : public LatencyTest {
+ protected:
+  // A directory for `user` on an ext4 claim.
+  std::string home(const std::string& volume, const std::string& user) const {
+    const std::string where = node->csi_dir(kPod, volume);
+    node->mount_image(node->image("ext4", 256 << 20), "ext4", where);
+    // The kubelet's directories are root's alone.
+    for (fs::path path = where; path != "/"; path = path.parent_path()) {
+      fs::permissions(path, fs::perms::others_exec, fs::perm_options::add);
+    }
+    make_directories(where + "/home");
+    must_run({"chown", user, where + "/home"});
+    return where + "/home";
+  }
+  void expect_synced_writes(const std::string& volume, double commits) const {
+    const Counts now = counts(volume, "write");
+    EXPECT_GE(now.completed, commits);
+    EXPECT_GE(now.timed, commits);
+    EXPECT_GE(agent->metric(pod_series("io_flushes_total", kPod, volume)).value_or(0), commits / 2);
+  }
+};
+
+TEST_F(DatabaseTest, RedisWithEveryWriteInItsLog) {
+  if (run({"redis-server", "--version"}).code != 0) GTEST_SKIP() << "redis-server isn't installed";
+  const std::string data = home("redis", "nobody");
+  start_agent();
+  if (IsSkipped()) return;
+  const std::string socket = node->directory() + "/redis.sock";
+  const Process server({"redis-server", "--port", "0", "--unixsocket", socket, "--dir", data,
+                        "--appendonly", "yes", "--appendfsync", "always", "--save", ""});
+  ASSERT_TRUE(eventually([&] {
+    return run({"redis-cli", "-s", socket, "ping"}).text == "PONG\n";
+  }));
+  must_run({"redis-benchmark", "-s", socket, "-q", "-c", "1", "-n", "200", "-t", "set"});
+  expect_synced_writes("redis", 200);
+}
+
+TEST_F(DatabaseTest, PostgresqlWithPgbench) {
+  const Output where = run({"sh", "-c", "ls -d /usr/lib/postgresql/*/bin | tail -1"});
+  std::string bin = where.text.substr(0, where.text.find('\n'));
+  if (!fs::exists(bin + "/pgbench")) GTEST_SKIP() << "postgresql isn't installed";
+  const std::string data = home("pg", "postgres");
+  start_agent();
+  if (IsSkipped()) return;
+  const auto as_postgres = [&](std::vector<std::string> argv) {
+    argv.insert(argv.begin(),
+                {"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"});
+    return argv;
+  };
+  must_run(as_postgres({bin + "/initdb", "-D", data + "/db", "-A", "trust", "--no-sync"}));
+  const std::string sockets = node->directory() + "/pg";  // a socket's path must be short
+  make_directories(sockets);
+  must_run({"chown", "postgres", sockets});
+  const Process server(
+      as_postgres({bin + "/postgres", "-D", data + "/db", "-k", sockets, "-h", ""}));
+  ASSERT_TRUE(eventually(
+      [&] {
+        return run(as_postgres({bin + "/pg_isready", "-q", "-h", sockets})).code == 0;
+      },
+      60s));
+  must_run(as_postgres({bin + "/createdb", "-h", sockets, "bench"}));
+  must_run(as_postgres({bin + "/pgbench", "-h", sockets, "-i", "-q", "bench"}));
+  must_run(as_postgres({bin + "/pgbench", "-h", sockets, "-c", "1", "-t", "200", "bench"}));
+  expect_synced_writes("pg", 200);
+}
+
 TEST_F(LatencyTest, WithoutTheCapabilityOnlyThatPartIsOff) {
   node->mount_image(node->image("ext4", 32 << 20), "ext4", node->csi_dir(kPod, "data"));
   Agent::Options options;

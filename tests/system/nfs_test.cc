@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 
 #include "system_test.h"
 
@@ -115,6 +116,43 @@ TEST_F(NfsTest, AShareIsWalkedWhereItsOwnerWantsItAndByOneNode) {
   ASSERT_TRUE(second->ready(60s));
   EXPECT_TRUE(second->sees(unknown, 1, 60s)) << "the first one walks it";
   EXPECT_FALSE(second->metric(used));
+}
+
+// As the client's own statistics have it.
+TEST_F(NfsTest, OperationsAreToldByClaim) {
+  mount_at(node->volume_dir("u", "nfs", "share"));
+  Agent agent(flags({"--interval=1s", "--worker.deadline=900ms"}));
+  ASSERT_TRUE(agent.ready());
+  must_run({"dd", "if=/dev/zero", "of=" + mounted_ + "/file", "bs=64k", "count=20", "conv=fsync"});
+  const auto series = [](const std::string& name, const std::string& operation) {
+    return pod_series("nfs_operations_" + name, "u", "share", "nfs",
+                      ",operation=\"" + operation + "\"");
+  };
+  const Metrics metrics = agent.metrics();
+  std::map<std::string, std::vector<double>> expected;  // requests, ..., queue, round trip, all
+  std::ifstream mountstats("/proc/self/mountstats");
+  bool here = false;
+  for (std::string line; std::getline(mountstats, line);) {
+    if (line.starts_with("device ")) here = line.find(mounted_) != std::string::npos;
+    std::istringstream words(line);
+    std::string name;
+    words >> name;
+    if (here && (name == "WRITE:" || name == "GETATTR:")) {
+      auto& values = expected[name.substr(0, name.size() - 1)];
+      for (double value = 0; words >> value;) values.push_back(value);
+    }
+  }
+  ASSERT_GE(expected["WRITE"].size(), 8U);
+  EXPECT_GE(expected["WRITE"][0], 1);
+  EXPECT_EQ(metrics.at(series("requests_total", "WRITE")), expected["WRITE"][0]);
+  EXPECT_EQ(metrics.at(series("retransmissions_total", "WRITE")), 0);
+  EXPECT_DOUBLE_EQ(metrics.at(series("queue_time_seconds_total", "WRITE")),
+                   expected["WRITE"][5] * 1e-3);
+  EXPECT_DOUBLE_EQ(metrics.at(series("response_time_seconds_total", "WRITE")),
+                   expected["WRITE"][6] * 1e-3);
+  EXPECT_DOUBLE_EQ(metrics.at(series("request_time_seconds_total", "WRITE")),
+                   expected["WRITE"][7] * 1e-3);
+  EXPECT_GE(metrics.at(series("requests_total", "GETATTR")), 1);
 }
 
 TEST_F(NfsTest, TheAgentEndsWhileAServerIsGone) {

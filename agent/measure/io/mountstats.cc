@@ -67,12 +67,15 @@ std::string unescape(std::string_view text) {
 // "device <source> mounted on <where> with fstype nfs4 statvers=1.1"
 std::optional<std::string> nfs_mount_point(std::string_view line) {
   constexpr std::string_view kOn = " mounted on ";
-  constexpr std::string_view kWith = " with fstype nfs";
+  constexpr std::string_view kWith = " with fstype ";
   const auto on = line.find(kOn);
   const auto with = line.rfind(kWith);
   if (on == std::string_view::npos || with == std::string_view::npos || with < on + kOn.size()) {
     return std::nullopt;
   }
+  std::string_view type = line.substr(with + kWith.size());
+  type = next_word(type);
+  if (type != "nfs" && type != "nfs4") return std::nullopt;
   return unescape(line.substr(on + kOn.size(), with - on - kOn.size()));
 }
 
