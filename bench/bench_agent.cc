@@ -111,6 +111,7 @@ int bench_footprint() {
   }
   const std::string cgroup = limited_cgroup();
   Agent::Options options;
+  options.latency = true;
   options.process.cgroup = cgroup;
   std::string usage = "n/a";
   {

@@ -1,21 +1,21 @@
-// bench_io latency|claims: what timing block I/O costs, against a biolatency of the usual make in the
-// same run; and what a scrape with many claims on devices of their own costs. Asserts nothing.
+// bench_io latency|claims: what timing block I/O costs, against a biolatency of the usual make in
+// the same run; and what a scrape with many claims on devices of their own costs. Asserts nothing.
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
-#include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <cstdio>
-#include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "bench/support.h"
+#include "measure/latency/block_memory.h"
+#include "measure/latency/block_programs.h"
 #include "support/agent.h"
 #include "support/api_server.h"
 #include "support/node.h"
@@ -30,14 +30,11 @@ using namespace volumeter::bench;
 using namespace volumeter::test;
 using Json = nlohmann::json;
 
-constexpr const char* kUid = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
-
-// Reads at random places of `device`: a second of it.
+// Reads at random places of `device`, for two seconds.
 double iops(const std::string& device) {
-  const Output output =
-      run({"fio", "--name=b", "--filename=" + device, "--rw=randread", "--bs=4k", "--direct=1",
-           "--ioengine=libaio", "--iodepth=16", "--time_based", "--runtime=2", "--size=64m",
-           "--output-format=json"});
+  const Output output = run({"fio", "--name=b", "--filename=" + device, "--rw=randread", "--bs=4k",
+                             "--direct=1", "--ioengine=libaio", "--iodepth=16", "--time_based",
+                             "--runtime=2", "--size=64m", "--output-format=json"});
   const auto begin = output.text.find('{');
   if (output.code != 0 || begin == std::string::npos) {
     std::fprintf(stderr, "fio: %s\n", output.text.c_str());
@@ -66,63 +63,70 @@ std::map<std::string, RunTime> run_times() {
   return all;
 }
 
-struct Timed {
-  double ns_per_completion = 0;
-  std::string programs;
-};
-
-// Of all programs whose name begins so, for each run of `completion`.
-Timed cost_of(const std::string& prefix, const std::string& completion,
-              const std::function<void()>& work) {
+// Nanoseconds of all programs whose name begins so, for each run of `completion`, while `work`
+// runs.
+double cost_of(const std::string& prefix, const std::string& completion,
+               const std::function<void()>& work) {
   const auto before = run_times();
   const UniqueFd enabled(bpf_enable_stats(BPF_STATS_RUN_TIME));
   work();
-  const auto after = run_times();
-  Timed timed;
   double ns = 0;
   double runs = 0;
-  for (const auto& [name, total] : after) {
+  for (const auto& [name, total] : run_times()) {
     if (!name.starts_with(prefix)) continue;
     const auto it = before.find(name);
     const RunTime old = it == before.end() ? RunTime{} : it->second;
-    if (total.runs == old.runs) continue;
     ns += total.ns - old.ns;
     if (name.starts_with(completion)) runs = total.runs - old.runs;
-    timed.programs += (timed.programs.empty() ? "" : ", ") + name;
   }
-  timed.ns_per_completion = runs > 0 ? ns / runs : 0;
-  return timed;
+  return runs > 0 ? ns / runs : 0;
 }
 
-std::unique_ptr<Agent> start_agent(const Node& node) {
-  Agent::Options options;
-  options.latency = true;
-  auto agent = std::make_unique<Agent>(node.agent_flags(), options);
-  if (!agent->ready() ||
-      !agent->sees("volumeter_bpf_program_attached{program=\"block_rq_complete\"}", 1, 60s)) {
-    std::fprintf(stderr, "no BPF here: %s\n", agent->log().c_str());
-    std::exit(1);
+// Our programs on `device`, until it goes out of scope. Where the kernel keeps the times itself,
+// the second one isn't needed after a minute.
+class Ours {
+ public:
+  Ours(const std::string& device, bool issue) {
+    std::vector<int> maps;
+    attach(kRequestComplete, maps);
+    memory_ = std::make_unique<BlockMemory>(BlockMemory::map(maps.at(0)).value());
+    struct stat st {};
+    ::stat(device.c_str(), &st);
+    memory_->watch({{{major(st.st_rdev), minor(st.st_rdev)}, 0, 0, 0}});
+    memory_->set_issuing(issue);
+    if (issue) attach(kRequestIssue, maps);
+    for (const int map : maps) fds_.emplace_back(map);
   }
-  return agent;
-}
 
-// Where the kernel keeps the times itself, the second program goes after a minute.
-void settle(const Agent& agent) {
-  eventually(
-      [&] {
-        return !agent.metric("volumeter_bpf_program_attached{program=\"block_rq_issue\"}");
-      },
-      100s);
-}
+ private:
+  void attach(const char* program, std::vector<int>& maps) {
+    auto fds = attach_block_program(program, maps);
+    if (!fds) {
+      std::fprintf(stderr, "%s\n", fds.error().message.c_str());
+      std::exit(1);
+    }
+    fds_.emplace_back(fds->front());
+    if (maps.empty()) maps.assign(fds->begin() + 1, fds->end());
+  }
 
-peer_biolatency_bpf* start_peer() {
-  peer_biolatency_bpf* peer = peer_biolatency_bpf__open_and_load();
-  if (peer == nullptr || peer_biolatency_bpf__attach(peer) != 0) {
+  std::vector<UniqueFd> fds_;
+  std::unique_ptr<BlockMemory> memory_;
+};
+
+class Peer {
+ public:
+  Peer() : peer_(peer_biolatency_bpf__open_and_load()) {
+    if (peer_ != nullptr && peer_biolatency_bpf__attach(peer_) == 0) return;
     std::fprintf(stderr, "the peer's programs can't be loaded\n");
     std::exit(1);
   }
-  return peer;
-}
+  ~Peer() { peer_biolatency_bpf__destroy(peer_); }
+  Peer(const Peer&) = delete;
+  Peer& operator=(const Peer&) = delete;
+
+ private:
+  peer_biolatency_bpf* peer_;
+};
 
 int bench_latency() {
   Node node;
@@ -131,40 +135,140 @@ int bench_latency() {
   const std::string image = node.directory() + "/memory/image";
   must_run({"dd", "if=/dev/zero", "of=" + image, "bs=1M", "count=64", "status=none"});
   const std::string device = attach_loop(image);
-  node.block_volume(kUid, "raw", device);
 
-  const int rounds = std::max(seconds_to_run() / 60, 3);
-  std::vector<double> without;
-  std::vector<double> with;
-  std::vector<double> with_peer;
-  Timed first;
-  Timed settled;
-  Timed peers;
-  {
-    const auto agent = start_agent(node);
-    first = cost_of("block_", "block_rq_complet", [&] { iops(device); });
-    settle(*agent);
-    settled = cost_of("block_", "block_rq_complet", [&] { iops(device); });
-  }
-  {
-    peer_biolatency_bpf* peer = start_peer();
-    peers = cost_of("peer_", "peer_complete", [&] { iops(device); });
-    peer_biolatency_bpf__destroy(peer);
-  }
-  // Attaching and detaching the same links, because a settled agent takes a minute.
-  const auto agent = start_agent(node);
-  settle(*agent);
+  const int rounds = std::max(seconds_to_run() / 40, 3);
+  std::vector<double> rates[3];  // without, ours, the peer's
+  std::vector<double> ours_ns;
+  std::vector<double> both_ns;
+  std::vector<double> peer_ns;
   for (int i = 0; i < rounds; ++i) {
     progress("latency", i, rounds);
-    with.push_back(iops(device));
-    peer_biolatency_bpf* peer = start_peer();
-    with_peer.push_back(iops(device));
-    peer_biolatency_bpf__destroy(peer);
+    rates[0].push_back(iops(device));
+    {
+      const Ours ours(device, false);
+      rates[1].push_back(iops(device));
+      ours_ns.push_back(cost_of("block_", "block_rq_comp", [&] { iops(device); }));
+    }
+    {
+      const Ours ours(device, true);
+      both_ns.push_back(cost_of("block_", "block_rq_comp", [&] { iops(device); }));
+    }
+    const Peer peer;
+    rates[2].push_back(iops(device));
+    peer_ns.push_back(cost_of("peer_", "peer_complete", [&] { iops(device); }));
   }
   progress("latency", rounds, rounds);
+  detach_loop(device);
+  std::printf(
+      "\n## Timing block I/O: a loop device over memory, 4 KiB reads, depth 16, %d rounds\n\n",
+      rounds);
+  std::printf(
+      "| | volumeter | a biolatency with hash maps | ratio | goal |\n"
+      "| --- | --- | --- | --- | --- |\n");
+  const double peer = median(peer_ns);
+  std::printf(
+      "| BPF a completion (the kernel's run-time statistics), ns | %.0f | %.0f | %.2f | 100 "
+      "ns |\n",
+      median(ours_ns), peer, median(ours_ns) / peer);
+  std::printf(
+      "| the same where queues keep no statistics (two programs), ns | %.0f | %.0f | %.2f | "
+      "– |\n",
+      median(both_ns), peer, median(both_ns) / peer);
+  const auto ratio = [&](int i) {
+    std::vector<double> pairs;
+    for (std::size_t r = 0; r < rates[0].size(); ++r) pairs.push_back(rates[i][r] / rates[0][r]);
+    return median(pairs);
+  };
+  std::printf("| fio's IOPS with it, of those without (%.0f) | %.3f | %.3f | – | 0.98 |\n",
+              median(rates[0]), ratio(1), ratio(2));
   return 0;
 }
 
-int main_claims();
+// `count` claims on ext4, each on a loop device of its own, some I/O on each.
+struct Claims {
+  explicit Claims(int count) {
+    for (int i = 0; i < count; ++i) {
+      const std::string n = std::to_string(i);
+      const std::string uid = "3f2504e0-4f89-41d3-9a0c-0305e82c" + std::to_string(1000 + i);
+      const std::string where = node.csi_dir(uid, "pvc-" + n);
+      node.mount_image(node.image("ext4", 16 << 20), "ext4", where);
+      must_run({"dd", "if=/dev/zero", "of=" + where + "/f", "bs=4k", "count=20", "oflag=direct",
+                "status=none"});
+      ClaimSpec claim;
+      claim.namespace_ = "bench";
+      claim.name = "data-postgresql-" + n;
+      claim.volume = "pvc-" + n;
+      claim.storage = "16Mi";
+      put_claim(api, claim);
+      api.set_pod(uid,
+                  pod_json("bench", "postgresql-" + n, uid, claim_volume_json("data", claim.name),
+                           "StatefulSet", "postgresql"));
+    }
+    Agent::Options options;
+    options.latency = true;
+    auto flags = node.agent_flags();
+    flags.insert(flags.end(), {"--kube.api-url=" + api.url(), "--kube.node-name=n1"});
+    agent = std::make_unique<Agent>(flags, options);
+    const std::string attached = "volumeter_bpf_program_attached{program=\"block_rq_complete\"}";
+    if (!agent->ready(60s) || !agent->sees(attached, 1, 60s)) std::exit(1);
+    for (int i = 0; i < count; ++i) {
+      must_run({"dd", "if=/dev/zero", "bs=4k", "count=20", "oflag=direct", "status=none",
+                "conv=notrunc",
+                "of=" +
+                    node.csi_dir("3f2504e0-4f89-41d3-9a0c-0305e82c" + std::to_string(1000 + i),
+                                 "pvc-" + std::to_string(i)) +
+                    "/f"});
+    }
+  }
+  [[nodiscard]] double series_of_one() const {
+    double count = 0;
+    for (const auto& [series, value] : agent->metrics()) {
+      if (series.find("persistentvolumeclaim=\"data-postgresql-0\"") != std::string::npos) ++count;
+    }
+    return count;
+  }
+  Node node;
+  ApiServer api;
+  std::unique_ptr<Agent> agent;
+};
+
+int bench_claims() {
+  std::printf(
+      "\n## Claims on block devices of their own\n\n| | figure | goal |\n| --- | --- | --- |\n");
+  {
+    const Claims thirty(30);
+    std::size_t bytes = 0;
+    scrape(thirty.agent->port(), &bytes);
+    std::printf("| series of a claim | %.0f | 90 |\n", thirty.series_of_one());
+    std::printf("| series of a node with 30 claims | %zu | 3500 |\n",
+                count_series(thirty.agent->port()));
+    std::printf("| bytes of a gzipped scrape, 30 claims | %zu | 60000 |\n", bytes);
+  }
+  const Claims hundred(100);
+  constexpr int kScrapes = 200;
+  scrape(hundred.agent->port());
+  const double before = cpu_seconds(hundred.agent->pid());
+  std::vector<double> wall;
+  for (int i = 0; i < kScrapes; ++i) wall.push_back(scrape(hundred.agent->port()));
+  const double cpu = cpu_seconds(hundred.agent->pid()) - before;
+  std::printf("| CPU of a scrape, 100 claims, ms | %.2f | – |\n", cpu / kScrapes * 1000);
+  std::printf("| wall of a scrape, 100 claims, median, ms | %.2f | – |\n", median(wall) * 1000);
+  std::printf("| PSS, 100 claims, MiB | %.1f | 32 |\n", pss_mib(hundred.agent->pid()));
+  return 0;
+}
 
 }  // namespace
+
+int main(int argc, char** argv) {
+  const std::string what = argc > 1 ? argv[1] : "";
+  if (const auto why = why_no_mounts()) {
+    std::fprintf(stderr, "bench_io: %s\n", why->c_str());
+    return 1;
+  }
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);  // each line as it is known, in a pipe too
+  enter_mount_namespace();
+  if (what == "latency") return bench_latency();
+  if (what == "claims") return bench_claims();
+  std::fprintf(stderr, "usage: bench_io latency|claims\n");
+  return 2;
+}

@@ -13,4 +13,7 @@ for what in events churn requests; do
   build/release/bench/bench_inventory "$what"
 done
 build/release/bench/bench_walk
+for what in latency claims; do
+  build/release/bench/bench_io "$what"
+done
 tests/vm/run.sh 'build/release/bench/bench_walk quota'

@@ -105,7 +105,7 @@ void add_block_devices(const Inventory& inventory, MeasurementSet& out) {
   for (const Device& device : inventory.devices) {
     const BlockDevice& block = device.block;
     if (!device.shown()) continue;
-    std::string rotational;
+    const char* rotational = "";
     if (block.rotational) rotational = *block.rotational ? "1" : "0";
     out.add(kInfo,
             std::vector<std::string>{printable(block.name), printable(block.disk),
