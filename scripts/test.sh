@@ -52,6 +52,7 @@ for preset in ${PRESETS:-dev vm asan-ubsan tsan fuzz}; do
   fi
   build "$preset"
   echo "== test: $preset"
-  ctest --test-dir "build/$preset" --output-on-failure || failed=1
+  # They mostly wait, for deadlines and for processes.
+  ctest --test-dir "build/$preset" -j 2 --output-on-failure || failed=1
 done
 exit $failed

@@ -213,6 +213,25 @@ void BlockDeviceReader::describe(BlockDevice& device) const {
   device.sequence = sequence_of(disk);
 }
 
+// What was read of a device before, as long as it is the same disk.
+bool BlockDeviceReader::recall(BlockDevice& device,
+                               const std::map<DeviceNumber, std::uint64_t>& sequences) const {
+  const auto before = known_.by_number.find(device.number);
+  if (before == known_.by_number.end() || before->second.name != device.name) return false;
+  const BlockDevice& known = before->second;
+  std::uint64_t sequence = device.sequence;
+  for (const auto& [number, other] : known_.by_number) {  // a partition's number is its disk's
+    if (known.disk.empty() || other.name != known.disk) continue;
+    const auto now = sequences.find(number);
+    sequence = now == sequences.end() ? 0 : now->second;
+  }
+  if (known.sequence != sequence) return false;
+  const std::uint64_t size = device.size_bytes;
+  device = known;
+  device.size_bytes = size;
+  return true;
+}
+
 Result<BlockDevices> BlockDeviceReader::read() {
   auto text = read_file(host_.procfs + "/partitions");
   if (!text) return text.error();
@@ -222,19 +241,23 @@ Result<BlockDevices> BlockDeviceReader::read() {
   for (auto& [number, device] : fresh.by_number) {
     device.sequence = sequences[number] = sequence_of(device);
   }
-  const auto now = std::chrono::steady_clock::now();
   fresh.btrfs = read_btrfs();
-  if (*text == partitions_ && sequences == sequences_ && now - described_ < kDescribeAgain) {
+  const auto now = std::chrono::steady_clock::now();
+  const bool again = now - described_ >= kDescribeAgain;
+  if (*text == partitions_ && sequences == sequences_ && !again) {
     known_.btrfs = std::move(fresh.btrfs);
     return known_;
   }
   for (auto& [number, device] : fresh.by_number) {
+    BlockDevice known = device;
+    const bool same = recall(known, sequences);
+    if (same && !again) {
+      device = std::move(known);
+      continue;
+    }
     describe(device);
-    const auto before = known_.by_number.find(number);
-    if (before != known_.by_number.end() && before->second.name == device.name &&
-        before->second.sequence == device.sequence &&
-        before->second.backing_file == device.backing_file) {
-      device.counted_before = before->second.counted_before;
+    if (same) {
+      device.counted_before = known.counted_before;
     } else if (outlives_its_disks(device.name)) {
       device.counted_before = parse_disk_counters(attribute(device.name, "stat"));
     }
@@ -243,7 +266,7 @@ Result<BlockDevices> BlockDeviceReader::read() {
   known_ = std::move(fresh);
   partitions_ = std::move(text).value();
   sequences_ = std::move(sequences);
-  described_ = now;
+  if (again) described_ = now;
   return known_;
 }
 

@@ -43,6 +43,7 @@ class BlockDeviceReader {
  private:
   [[nodiscard]] std::string attribute(const std::string& device, const std::string& name) const;
   [[nodiscard]] std::uint64_t sequence_of(const BlockDevice& device) const;
+  bool recall(BlockDevice& device, const std::map<DeviceNumber, std::uint64_t>& sequences) const;
   void describe(BlockDevice& device) const;
   void describe_disk(BlockDevice& device) const;
   [[nodiscard]] std::vector<std::string> names_in(const std::string& directory) const;

@@ -1,5 +1,6 @@
 // The demonstration node of `make run`: real filesystems laid out as a kubelet lays them out, a
 // stand-in for the API server that knows their names, and an agent on them. Ctrl-C removes it all.
+#include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,10 +9,13 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <memory>
 #include <thread>
+#include <vector>
 
 #include "support/agent.h"
 #include "support/api_server.h"
@@ -34,6 +38,7 @@ struct Demo {
   Node node;
   ApiServer api;
   std::vector<std::unique_ptr<StallFs>> hung;
+  std::vector<std::string> busy;  // directories that somebody reads and writes in
   void claim(const std::string& name, const std::string& volume, const std::string& storage,
              const std::string& mode = "Filesystem") {
     ClaimSpec spec;
@@ -62,6 +67,7 @@ struct Demo {
       const std::string where = node.csi_dir(uid, volume);
       node.mount_image(node.image(members[i].fstype, members[i].size), members[i].fstype, where);
       fill(where, members[i].full);
+      if (i < 2) busy.push_back(where);
       claim("data-orders-" + n, volume, members[i].storage);
       api.set_pod(
           uid, pod_json("shop", "orders-" + n, uid, claim_volume_json("data", "data-orders-" + n),
@@ -106,6 +112,30 @@ struct Demo {
     others();
   }
 };
+
+// A small database on each: a page written and synced, and one read back, some thirty times a
+// second.
+void work(const std::vector<std::string>& directories, const std::stop_token& stop) {
+  constexpr std::size_t kPage = 4096;
+  constexpr int kPages = 64;
+  const std::unique_ptr<void, void (*)(void*)> page(std::aligned_alloc(kPage, kPage), std::free);
+  std::memset(page.get(), 'x', kPage);
+  std::vector<volumeter::UniqueFd> files;
+  for (const std::string& directory : directories) {
+    files.emplace_back(
+        ::open((directory + "/table").c_str(), O_RDWR | O_CREAT | O_DIRECT | O_CLOEXEC, 0600));
+  }
+  for (int i = 0; !stop.stop_requested(); ++i) {
+    for (const auto& file : files) {
+      if (::pwrite(file.get(), page.get(), kPage, i % kPages * static_cast<off_t>(kPage)) > 0) {
+        ::fdatasync(file.get());
+      }
+      const off_t before = (i + kPages - 1) % kPages * static_cast<off_t>(kPage);
+      (void)!::pread(file.get(), page.get(), kPage, before);
+    }
+    std::this_thread::sleep_for(30ms);
+  }
+}
 
 // One line for each thing that changed since the last look.
 void follow(const Agent& agent, std::map<std::string, std::string>& seen) {
@@ -190,6 +220,7 @@ int main() {
     for (int i = 0; i < 80 && !stop.stop_requested(); ++i) std::this_thread::sleep_for(100ms);
     demo.hung.front()->hold("all");
   });
+  std::jthread database([&](const std::stop_token& stop) { work(demo.busy, stop); });
   return serve(flags, listen,
                "Look inside with: nsenter -m -t " + std::to_string(::getpid()) + " ls " +
                    demo.node.kubelet() + "/pods\n" + "Archive stops answering in a few seconds. ");

@@ -100,6 +100,7 @@ class LatencyMeasurer final : public TracingMeasurer {
 
   void watch();
   void decide_on_issue();
+  [[nodiscard]] bool is_timed(const Device& device) const;
   [[nodiscard]] std::optional<BlockCounts> read(const SlotKey& key) const;
   [[nodiscard]] std::vector<std::optional<BlockCounts>> read_subjects(
       const Inventory& inventory) const;
@@ -110,8 +111,7 @@ class LatencyMeasurer final : public TracingMeasurer {
   std::optional<BlockMemory> memory_;
   Slots slots_;
   std::shared_ptr<const Inventory> inventory_;
-  bool complete_attached_ = false;
-  bool bios_attached_ = false;
+  std::set<std::string> attached_;
   std::size_t lost_ = 0;
   // Whether some queue doesn't keep the times itself: only time tells.
   bool issue_wanted_ = true;
@@ -164,8 +164,11 @@ std::vector<std::string> LatencyMeasurer::wanted_programs() {
 
 void LatencyMeasurer::on_attached(const std::string& program, bool attached) {
   const std::lock_guard lock(mutex_);
-  if (program == kRequestComplete) complete_attached_ = attached;
-  if (program == kBioQueue) bios_attached_ = attached;
+  if (attached) {
+    attached_.insert(program);
+  } else {
+    attached_.erase(program);
+  }
   if (program != kRequestIssue) return;
   if (memory_) memory_->set_issuing(attached);
   issue_since_.reset();
@@ -179,9 +182,13 @@ std::optional<BlockCounts> LatencyMeasurer::read(const SlotKey& key) const {
 
 std::optional<BlockCounts> LatencyMeasurer::read_device(const Inventory& inventory,
                                                         std::size_t device) const {
-  const bool bio_based = inventory.devices[device].block.bio_based;
-  if (!(bio_based ? bios_attached_ : complete_attached_)) return std::nullopt;
+  if (!is_timed(inventory.devices[device])) return std::nullopt;
   return read(key_of_device(inventory, device));
+}
+
+bool LatencyMeasurer::is_timed(const Device& device) const {
+  if (!device.block.bio_based) return attached_.contains(kRequestComplete);
+  return attached_.contains(kBioQueue) && attached_.contains(kBioComplete);
 }
 
 // A volume's own devices; or what its pods' cgroups did to those that it shares.
@@ -200,8 +207,7 @@ std::vector<std::optional<BlockCounts>> LatencyMeasurer::read_subjects(
     }
   }
   for (const PodDevice& pod : inventory.pod_devices) {
-    const bool bio_based = inventory.devices[pod.device].block.bio_based;
-    if (!(bio_based ? bios_attached_ : complete_attached_)) continue;
+    if (!is_timed(inventory.devices[pod.device])) continue;
     const auto counts = read(key_of_pod(inventory, pod));
     if (!counts) continue;
     if (!all[pod.subject]) all[pod.subject].emplace();
