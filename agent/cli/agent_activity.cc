@@ -52,8 +52,11 @@ std::optional<std::string> get(const std::string& url) {
 }
 
 std::optional<double> number(const Json& io, const char* key) {
+  constexpr double kMost = 1e18;
   const auto it = io.find(key);
-  return it != io.end() && it->is_number() ? std::optional(it->get<double>()) : std::nullopt;
+  if (it == io.end() || !it->is_number()) return std::nullopt;
+  const double value = it->get<double>();
+  return value >= 0 && value <= kMost ? std::optional(value) : std::nullopt;
 }
 
 std::string text(const Json& object, const char* key) {

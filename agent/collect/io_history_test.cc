@@ -71,68 +71,61 @@ class Given final : public LiveMeasurer {
   bool timed = false;
 };
 
-TEST(IoHistory, IsAboutTheLastMinute) {
-  Measurers measurers;
-  measurers.push_back(std::make_unique<Given>());
-  auto& given = static_cast<Given&>(*measurers[0]);
-  Inventory inventory;
-  inventory.subjects.emplace_back().labels = make_labels({"ns", "claim"});
-  IoHistory history;
-  const IoHistory::Clock::time_point start{};
+class IoHistoryTest : public testing::Test {
+ protected:
+  IoHistoryTest() {
+    measurers_.push_back(std::make_unique<Given>());
+    inventory_.subjects.emplace_back().labels = make_labels({"ns", "claim"});
+  }
+  Given& given() { return static_cast<Given&>(*measurers_[0]); }
+  void record(std::chrono::milliseconds at) {
+    history_.record(inventory_, measurers_, {}, IoHistory::Clock::time_point{} + at);
+  }
+  std::optional<IoActivity> activity() { return history_.activity(inventory_)[0]; }
+
+  Measurers measurers_;
+  Inventory inventory_;
+  IoHistory history_;
+};
+
+TEST_F(IoHistoryTest, IsAboutTheLastMinute) {
   for (int second = 0; second <= 300; second += 15) {
     // A burst, long ago; then ten a second.
-    given.reads = second < 200 ? static_cast<std::uint64_t>(second) * 1000
-                               : 200'000 + static_cast<std::uint64_t>(second - 200) * 10;
-    history.record(inventory, measurers, {}, start + std::chrono::seconds(second));
+    given().reads = second < 200 ? static_cast<std::uint64_t>(second) * 1000
+                                 : 200'000 + static_cast<std::uint64_t>(second - 200) * 10;
+    record(std::chrono::seconds(second));
     if (second == 0) {
-      EXPECT_FALSE(history.activity(inventory)[0]) << "one look tells no rate";
+      EXPECT_FALSE(activity()) << "one look tells no rate";
     }
   }
-  const auto activity = history.activity(inventory);
-  ASSERT_TRUE(activity[0]);
-  EXPECT_EQ(activity[0]->seconds, 60);
-  EXPECT_EQ(activity[0]->reads_per_second, 10);
+  ASSERT_TRUE(activity());
+  EXPECT_EQ(activity()->seconds, 60);
+  EXPECT_EQ(activity()->reads_per_second, 10);
   Inventory other;
   other.subjects.emplace_back().labels = make_labels({"ns", "new"});
-  EXPECT_FALSE(history.activity(other)[0]);
+  EXPECT_FALSE(history_.activity(other)[0]);
 }
 
 // As when BPF programs are attached some time after the start.
-TEST(IoHistory, WhatIsMeasuredLaterIsNotHeldBackByWhatCameBefore) {
-  Measurers measurers;
-  measurers.push_back(std::make_unique<Given>());
-  auto& given = static_cast<Given&>(*measurers[0]);
-  Inventory inventory;
-  inventory.subjects.emplace_back().labels = make_labels({"ns", "claim"});
-  IoHistory history;
-  const IoHistory::Clock::time_point start{};
+TEST_F(IoHistoryTest, WhatIsMeasuredLaterIsNotHeldBackByWhatCameBefore) {
   for (int second = 0; second <= 30; second += 10) {
-    given.timed = second >= 10;
-    given.reads += 100;
-    history.record(inventory, measurers, {}, start + std::chrono::seconds(second));
+    given().timed = second >= 10;
+    given().reads += 100;
+    record(std::chrono::seconds(second));
   }
-  const auto activity = history.activity(inventory);
-  ASSERT_TRUE(activity[0]);
-  EXPECT_EQ(activity[0]->seconds, 20);
-  EXPECT_TRUE(activity[0]->read_p50);
+  ASSERT_TRUE(activity());
+  EXPECT_EQ(activity()->seconds, 20);
+  EXPECT_TRUE(activity()->read_p50);
 }
 
-TEST(IoHistory, AShortIntervalKeepsItSmallAndFresh) {
-  Measurers measurers;
-  measurers.push_back(std::make_unique<Given>());
-  auto& given = static_cast<Given&>(*measurers[0]);
-  Inventory inventory;
-  inventory.subjects.emplace_back().labels = make_labels({"ns", "claim"});
-  IoHistory history;
-  const IoHistory::Clock::time_point start{};
+TEST_F(IoHistoryTest, AShortIntervalKeepsItSmallAndFresh) {
   for (int step = 0; step <= 400; ++step) {
-    given.reads += 5;
-    history.record(inventory, measurers, {}, start + step * 500ms);
+    given().reads += 5;
+    record(step * 500ms);
   }
-  const auto activity = history.activity(inventory);
-  ASSERT_TRUE(activity[0]);
-  EXPECT_NEAR(activity[0]->seconds, 60, 6);
-  EXPECT_EQ(activity[0]->reads_per_second, 10);
+  ASSERT_TRUE(activity());
+  EXPECT_NEAR(activity()->seconds, 60, 6);
+  EXPECT_EQ(activity()->reads_per_second, 10);
 }
 
 }  // namespace

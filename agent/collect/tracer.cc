@@ -84,7 +84,6 @@ void Tracer::receive() {
   auto fds = receive_fds(process_->socket.get());
   if (!fds && fds.error().code == EAGAIN) return;
   const std::string name = process_->program;
-  loop_.cancel(process_->deadline);
   end_process();
   take(programs_[name], name, std::move(fds));
   look();
@@ -109,6 +108,7 @@ void Tracer::take(Program& program, const std::string& name, Result<std::vector<
     return;
   }
   program.link = std::move(fds->front());
+  program.not_before = {};  // should it be detached and wanted again
   program.problem.clear();
   program.measurer->on_attached(name, true);
   log(LogLevel::kInfo, "BPF program attached", {{"program", name}});
@@ -116,6 +116,7 @@ void Tracer::take(Program& program, const std::string& name, Result<std::vector<
 
 // It has nothing left to do; or it is late.
 void Tracer::end_process() {
+  loop_.cancel(process_->deadline);
   loop_.unwatch(process_->socket.get());
   process_->child.kill();
   dying_.push_back(std::move(process_->child));

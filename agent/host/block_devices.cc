@@ -17,7 +17,7 @@
 namespace volumeter {
 namespace {
 
-// A stack can be changed in place (dm's tables, md's members), and so can the scheduler.
+// A stack can be changed in place (dm's tables, md's members).
 constexpr auto kDescribeAgain = std::chrono::minutes(5);
 
 std::string sysfs_name(std::string name) {
@@ -164,9 +164,15 @@ std::uint64_t BlockDeviceReader::sequence_of(const BlockDevice& device) const {
   return std::hash<std::string>{}(attribute(device.name, "loop/backing_file"));
 }
 
-void BlockDeviceReader::describe_disk(BlockDevice& device) const {
+void BlockDeviceReader::describe_stack(BlockDevice& device) const {
   device.below = names_in(host_.sysfs + "/class/block/" + sysfs_name(device.name) + "/slaves");
   for (std::string& name : device.below) std::replace(name.begin(), name.end(), '!', '/');
+}
+
+// Once for each disk: while somebody changes the scheduler of one that is dead, its queue's
+// attributes can't be read (block/blk-sysfs.c holds a lock).
+void BlockDeviceReader::describe_disk(BlockDevice& device) const {
+  describe_stack(device);
   device.mapper_name = attribute(device.name, "dm/name");
   device.encryption = encryption_of(attribute(device.name, "dm/uuid"));
   device.backing_file = attribute(device.name, "loop/backing_file");
@@ -174,6 +180,7 @@ void BlockDeviceReader::describe_disk(BlockDevice& device) const {
   device.scheduler = chosen(attribute(device.name, "queue/scheduler"));
   const std::string rotational = attribute(device.name, "queue/rotational");
   if (!rotational.empty()) device.rotational = rotational == "1";
+  device.accounts = attribute(device.name, "queue/iostats") != "0";
   const std::string here = host_.sysfs + "/class/block/" + sysfs_name(device.name);
   const std::vector<std::string> entries = names_in(here);
   device.bio_based = !entries.empty() && !std::binary_search(entries.begin(), entries.end(), "mq");
@@ -210,6 +217,7 @@ void BlockDeviceReader::describe(BlockDevice& device) const {
   device.rotational = disk.rotational;
   device.scheduler = disk.scheduler;
   device.bio_based = disk.bio_based;
+  device.accounts = disk.accounts;
   device.sequence = sequence_of(disk);
 }
 
@@ -251,14 +259,13 @@ Result<BlockDevices> BlockDeviceReader::read() {
   for (auto& [number, device] : fresh.by_number) {
     BlockDevice known = device;
     const bool same = recall(known, sequences);
-    if (same && !again) {
+    if (same) {
       device = std::move(known);
+      if (again) describe_stack(device);
       continue;
     }
     describe(device);
-    if (same) {
-      device.counted_before = known.counted_before;
-    } else if (outlives_its_disks(device.name)) {
+    if (outlives_its_disks(device.name)) {
       device.counted_before = parse_disk_counters(attribute(device.name, "stat"));
     }
   }

@@ -46,6 +46,7 @@ class BlockDeviceReader {
   bool recall(BlockDevice& device, const std::map<DeviceNumber, std::uint64_t>& sequences) const;
   void describe(BlockDevice& device) const;
   void describe_disk(BlockDevice& device) const;
+  void describe_stack(BlockDevice& device) const;
   [[nodiscard]] std::vector<std::string> names_in(const std::string& directory) const;
   [[nodiscard]] std::vector<std::vector<std::string>> read_btrfs() const;
 

@@ -157,6 +157,9 @@ TEST(PodCgroups, AreFoundByTheirUidHoweverTheyAreWritten) {
   host.sysfs = directory.path();
   EXPECT_TRUE(find_pod_cgroups(host).empty()) << "neither v1's blkio nor v2";
   std::ofstream(root + "/cgroup.controllers") << "io\n";
+  EXPECT_TRUE(find_pod_cgroups(host).empty()) << "the io controller isn't on for pods";
+  std::ofstream(root + "/kubelet/kubepods/besteffort/pod" + plain + "/io.stat").flush();
+  std::ofstream(root + "/kubepods.slice/kubepods-burstable.slice/" + slice + "/io.stat").flush();
   const PodCgroups found = find_pod_cgroups(host);
   EXPECT_EQ(found.size(), 2U);
   EXPECT_TRUE(found.contains(plain));

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 
@@ -18,7 +19,8 @@ bool leads_to_pods(std::string_view name) {
          name == "docker" || name == "system.slice";
 }
 
-void look_in(const std::string& directory, int depth, PodCgroups& found) {
+// `needed`: a file that a pod's directory must have.
+void look_in(const std::string& directory, int depth, const char* needed, PodCgroups& found) {
   UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!fd || depth > kDeepest) return;
   const Status listed = list_directory(std::move(fd), [&](const DirectoryEntry& entry) {
@@ -26,9 +28,10 @@ void look_in(const std::string& directory, int depth, PodCgroups& found) {
     const std::string path = directory + "/" + entry.name;
     if (const std::string uid = pod_uid_of_cgroup(entry.name); !uid.empty()) {
       struct stat st {};
-      if (::stat(path.c_str(), &st) == 0) found[uid] = st.st_ino;
+      const bool accounted = ::access((path + "/" + needed).c_str(), F_OK) == 0;
+      if (accounted && ::stat(path.c_str(), &st) == 0) found[uid] = st.st_ino;
     } else if (leads_to_pods(entry.name)) {
-      look_in(path, depth + 1, found);
+      look_in(path, depth + 1, needed, found);
     }
   });
   (void)listed;  // what can't be listed has no pods for us
@@ -57,9 +60,9 @@ PodCgroups find_pod_cgroups(const HostPaths& host) {
   const auto is_unified = [](const std::string& directory) {
     return read_file(directory + "/cgroup.controllers").ok();
   };
-  look_in(root + "/blkio", 0, found);
+  look_in(root + "/blkio", 0, "cgroup.procs", found);
   for (const std::string& unified : {root + "/unified", root}) {
-    if (found.empty() && is_unified(unified)) look_in(unified, 0, found);
+    if (found.empty() && is_unified(unified)) look_in(unified, 0, "io.stat", found);
   }
   return found;
 }

@@ -17,7 +17,8 @@ namespace volumeter {
 using PodCgroups = std::map<std::string, std::uint64_t>;
 
 // Below <sysfs>/fs/cgroup: the blkio hierarchy of cgroup v1 where it is mounted, else v2's. Empty
-// where there is none. Lists only the directories that lead to pods; never blocks.
+// where there is none, or where I/O isn't accounted for pods. Lists only the directories that lead
+// to pods; never blocks.
 PodCgroups find_pod_cgroups(const HostPaths& host);
 
 // The uid in a pod's cgroup's name; empty when it isn't one's.

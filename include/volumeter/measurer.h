@@ -101,7 +101,7 @@ class Measurer {
 // call at a time: must not block and never touches a volume's path.
 class LiveMeasurer : public Measurer {
  public:
-  // An error leaves the measurements as they were and shows as volumeter_measurer_success 0.
+  // An error shows as volumeter_measurer_success 0; what could be measured stays.
   virtual Status measure(const Inventory& inventory, MeasurementSet& out) = 0;
 
   // A new inventory; measure() may still be asked about the one before. Event-loop thread.

@@ -341,7 +341,8 @@ TEST_F(UsageTest, AWalkThatHangsCostsOneVolumesFreshness) {
   EXPECT_FALSE(agent.metric(used("u", "dead")));
   EXPECT_EQ(agent.metric("volumeter_workers{state=\"stuck\"}"), 1);
   stall.release();
-  EXPECT_TRUE(agent.sees(used("u", "dead"), static_cast<double>(bytes), 30s));
+  EXPECT_TRUE(agent.sees(used("u", "dead"), static_cast<double>(bytes), 180s))
+      << "it is tried again after a minute at the latest";
   EXPECT_TRUE(agent.sees(responsive, 1, 30s));
   agent.process().signal(SIGTERM);
   EXPECT_EQ(agent.process().wait(10s), 0);

@@ -65,8 +65,14 @@ std::vector<std::optional<DiskCounters>> read_diskstats(std::string_view text,
     next_word(line);  // minor
     const auto it = index.find(next_word(line));
     if (it == index.end()) continue;
+    const BlockDevice& block = inventory.devices[it->second].block;
     DiskCounters counters = parse_disk_counters(line);
-    const DiskCounters& before = inventory.devices[it->second].block.counted_before;
+    // zram counts all the same.
+    const bool counts = block.bio_based && counters.values != decltype(counters.values){};
+    if (!block.accounts && !counts) continue;
+    // Flushes are counted for whole disks with requests only (block/blk-flush.c).
+    if (!block.disk.empty() || block.bio_based) counters.count = std::min(counters.count, kFlushes);
+    const DiskCounters& before = block.counted_before;
     for (std::size_t i = 0; i < counters.count; ++i) {
       // Smaller than before: another disk, which nobody has announced yet.
       if (i != kInFlight && counters.values[i] >= before.values[i]) {

@@ -27,6 +27,7 @@ inline constexpr std::size_t kReadSectors = 2;
 inline constexpr std::size_t kWrites = 4;
 inline constexpr std::size_t kWrittenSectors = 6;
 inline constexpr std::size_t kInFlight = 8;
+inline constexpr std::size_t kFlushes = 15;
 inline constexpr std::uint64_t kSectorBytes = 512;  // whatever the device's own sector size
 
 // In the order of the columns after the device's name.

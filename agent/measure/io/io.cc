@@ -62,13 +62,12 @@ class IoMeasurer final : public LiveMeasurer {
     if (!text) return text.error();
     add_diskstats(*text, inventory, out);
     add_block_devices(inventory, out);
-    if (has_nfs(inventory)) {
-      const auto stats = read_file(host_.procfs + "/1/mountstats", kLongestMountstats);
-      if (!stats) return stats.error();
-      add_nfs(*stats, inventory, out);
-    }
     // Absent where the kernel has PSI off: no series, no error.
     if (auto pressure = read_file(host_.procfs + "/pressure/io")) add_io_pressure(*pressure, out);
+    if (!has_nfs(inventory)) return Done{};
+    const auto stats = read_file(host_.procfs + "/1/mountstats", kLongestMountstats);
+    if (!stats) return stats.error();
+    add_nfs(*stats, inventory, out);
     return Done{};
   }
 

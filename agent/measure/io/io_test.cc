@@ -62,6 +62,25 @@ TEST(Diskstats, AClaimsOwnDeviceIsTheClaimsAlone) {
   EXPECT_FALSE(value(out, "block_device_io_reads_completed_total", "sdb"));
 }
 
+// The kernel counts flushes of whole disks with requests, and nothing where accounting is off.
+TEST(Diskstats, WhatTheKernelDoesNotCountIsAbsent) {
+  MeasurementSet out;
+  Inventory inventory = devices();
+  const std::string columns = " 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 0 0\n";
+  add_diskstats("8 0 sda" + columns + "8 1 sda1" + columns, inventory, out);
+  EXPECT_EQ(value(out, "block_device_io_flush_requests_total", "sda"), 0);
+  EXPECT_FALSE(value(out, "block_device_io_flush_requests_total", "sda1"));
+  EXPECT_EQ(value(out, "block_device_io_discards_completed_total", "sda1"), 12);
+  inventory.devices[3].block.bio_based = true;
+  MeasurementSet bios;
+  add_diskstats("8 16 sdb" + columns, inventory, bios);
+  EXPECT_FALSE(value(bios, "volume_io_flush_requests_total", ""));
+  inventory.devices[3].block.accounts = false;
+  MeasurementSet none;
+  add_diskstats("8 16 sdb 0 0 0 0 0 0 0 0 0 0 0\n", inventory, none);
+  EXPECT_TRUE(none.families().empty());
+}
+
 TEST(Diskstats, OlderKernelsFieldsAreAbsentRatherThanZero) {
   MeasurementSet out;
   add_diskstats("8 0 sda 1 2 3 4 5 6 7 8 9 10 11\n", devices(), out);

@@ -48,6 +48,24 @@ const std::set<std::string_view> kOperations = {"READ",    "WRITE",  "COMMIT", "
                                                 "CLOSE",   "LOOKUP", "ACCESS", "GETATTR",
                                                 "SETATTR", "CREATE", "REMOVE", "RENAME"};
 
+// About the client and the server, not the mount: under each mount of a server the same
+// (net/sunrpc/stats.c adds the parent clients').
+const std::set<std::string_view> kOfTheServer = {"NULL",
+                                                 "RENEW",
+                                                 "SEQUENCE",
+                                                 "SETCLIENTID",
+                                                 "SETCLIENTID_CONFIRM",
+                                                 "EXCHANGE_ID",
+                                                 "CREATE_SESSION",
+                                                 "DESTROY_SESSION",
+                                                 "DESTROY_CLIENTID",
+                                                 "RECLAIM_COMPLETE",
+                                                 "GET_LEASE_TIME",
+                                                 "BIND_CONN_TO_SESSION",
+                                                 "SECINFO",
+                                                 "SECINFO_NO_NAME",
+                                                 "FSID_PRESENT"};
+
 std::string unescape(std::string_view text) {
   std::string out;
   for (std::size_t i = 0; i < text.size(); ++i) {
@@ -100,13 +118,14 @@ std::optional<std::pair<std::string, NfsOperation>> parse_operation(std::string_
 NfsOperations condense(const NfsOperations& all) {
   NfsOperations few;
   for (const auto& [name, operation] : all) {
-    if (operation.requests == 0) continue;
+    if (operation.requests == 0 || kOfTheServer.contains(name)) continue;
     few[kOperations.contains(name) ? name : "OTHER"].add(operation);
   }
   return few;
 }
 
-// A subject's mounts of one NFS superblock, which nobody else has any of.
+// A subject's mounts of one NFS superblock, which nobody else has any of: no other volume, and no
+// mount outside of pods.
 class Shares {
  public:
   explicit Shares(const Inventory& inventory) {
@@ -115,6 +134,11 @@ class Shares {
         const auto& mount = inventory.volumes[v].mount;
         if (mount && mount->fstype.starts_with("nfs")) users_[mount->device].insert(i);
       }
+    }
+    for (const Filesystem& filesystem : inventory.filesystems) {
+      constexpr std::size_t kNode = ~std::size_t{0};  // as if it were a subject
+      const std::string& outside = filesystem.labels->at(1);
+      if (!outside.empty()) users_[filesystem.mount.device].insert(kNode);
     }
   }
   [[nodiscard]] bool is_alone(DeviceNumber device) const {

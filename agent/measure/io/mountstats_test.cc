@@ -67,6 +67,18 @@ TEST(Mountstats, WhatSeveralClaimsShareIsTheFilesystems) {
       value(out, "filesystem_nfs_operations_requests_total", {"server:/", "", "nfs4", "WRITE"}), 3);
 }
 
+TEST(Mountstats, AShareThatTheNodeMountsTooIsNoClaimsAlone) {
+  Inventory inventory;
+  add_volume(inventory, "a", "/run/tmp/m4", {0, 50});
+  Filesystem filesystem;
+  filesystem.mount = *inventory.volumes[0].mount;
+  filesystem.labels = make_labels({"server:/", "/mnt/nas", "nfs4"});
+  inventory.filesystems.push_back(filesystem);
+  MeasurementSet out;
+  add_nfs(test::read_fixture("mountstats-nfs4.txt"), inventory, out);
+  EXPECT_FALSE(value(out, "volume_nfs_operations_requests_total", {"ns", "a", "WRITE"}));
+}
+
 TEST(Mountstats, Version3WithItsRetransmissions) {
   const auto mounts = parse_mountstats(test::read_fixture("mountstats-nfs3.txt"));
   ASSERT_EQ(mounts.size(), 1U);
@@ -79,8 +91,8 @@ TEST(Mountstats, Version3WithItsRetransmissions) {
   add_nfs(test::read_fixture("mountstats-nfs3.txt"), inventory, out);
   EXPECT_EQ(value(out, "volume_nfs_operations_retransmissions_total", {"ns", "a", "READ"}), 2);
   EXPECT_EQ(value(out, "volume_nfs_operations_requests_total", {"ns", "a", "OTHER"}),
-            1 + 1 + 5 + 12 + 2 + 1)
-      << "NULL, MKDIR, READDIRPLUS, FSSTAT, FSINFO, PATHCONF";
+            1 + 5 + 12 + 2 + 1)
+      << "MKDIR, READDIRPLUS, FSSTAT, FSINFO, PATHCONF; NULL is the server's";
 }
 
 TEST(Mountstats, NonsenseCostsOnlyItself) {

@@ -92,6 +92,7 @@ struct {
 } in_flight SEC(".maps");
 
 static __always_inline struct block_entry* find(__u32 device, __u64 cgroup) {
+  if (!device) return 0;  // of a hidden disk; and what an empty entry has
   const __u32 table = memory.active & 1;
   const __u32 hash = block_hash(device, cgroup);
 #pragma unroll
@@ -126,11 +127,15 @@ static __always_inline __u32 bucket_of(__u64 ns) {
   return bucket;
 }
 
-static __always_inline void count(__u32 slot, __u32 kind, __u64 device_ns, __u64 queue_ns) {
+static __always_inline struct block_cell* cell_of(__u32 slot) {
   struct block_cell* cell = memory.cells[slot & (BLOCK_SLOTS - 1)];
   // Linux 6.1's verifier loses the bounds of slot and shard when the compiler joins them.
   asm volatile("" : "+r"(cell));
-  cell += bpf_get_smp_processor_id() & (BLOCK_SHARDS - 1);
+  return cell + (bpf_get_smp_processor_id() & (BLOCK_SHARDS - 1));
+}
+
+static __always_inline void count(__u32 slot, __u32 kind, __u64 device_ns, __u64 queue_ns) {
+  struct block_cell* cell = cell_of(slot);
   if (kind == BLOCK_FLUSH) {
     __sync_fetch_and_add(&cell->flushes, 1);
     __sync_fetch_and_add(&cell->flush_ns, device_ns);
@@ -186,9 +191,12 @@ static __always_inline __u64 device_start(struct request* rq, int has_start) {
     ns = rq->io_start_time_ns;
   } else {
     __sync_fetch_and_add(&memory.without_start, 1);
-    struct started* issued = bpf_map_lookup_elem(&in_flight, &key);
+    struct started* issued = 0;
+    if (memory.issuing || has_start) issued = bpf_map_lookup_elem(&in_flight, &key);
     // An older one is of a request that was here before.
     if (issued && (!has_start || issued->ns >= rq->start_time_ns)) ns = issued->ns;
+    if (issued) bpf_map_delete_elem(&in_flight, &key);
+    return ns;
   }
   if (memory.issuing) bpf_map_delete_elem(&in_flight, &key);
   return ns;
@@ -214,10 +222,13 @@ int BPF_PROG(block_rq_complete, struct request* rq, int error, unsigned int byte
   }
   const int has_start = has_flag(rq, 0);
   const __u64 start = device_start(rq, has_start);
-  if (start == 0 || start > now) return 0;
+  if (entry->flags & BLOCK_SPLIT) entry = find_pod(entry, rq->bio);
+  if (start == 0 || start > now) {
+    __sync_fetch_and_add(&cell_of(entry->slot)->untimed, 1);
+    return 0;
+  }
   __u64 queue_ns = 0;
   if (has_start && rq->start_time_ns < start) queue_ns = start - rq->start_time_ns;
-  if (entry->flags & BLOCK_SPLIT) entry = find_pod(entry, rq->bio);
   count(entry->slot, kind, now - start, queue_ns);
   return 0;
 }
@@ -226,7 +237,8 @@ SEC("tp_btf/block_rq_issue")
 int BPF_PROG(block_rq_issue, struct request* rq) {
   if (kind_of(rq->cmd_flags & REQ_OP_MASK) > BLOCK_WRITE || !find_device(rq)) return 0;
   const __u64 key = (__u64)rq;
-  const struct started issued = {.ns = bpf_ktime_get_ns()};
+  // Should its memory ever be a bio's, that one's end is not this one's.
+  const struct started issued = {.ns = bpf_ktime_get_ns(), .kind = BLOCK_OTHER};
   bpf_map_update_elem(&in_flight, &key, &issued, BPF_ANY);
   return 0;
 }
@@ -254,7 +266,7 @@ SEC("tp_btf/block_bio_complete")
 int BPF_PROG(block_bio_complete, struct request_queue* q, struct bio* bio) {
   const __u64 key = (__u64)bio;
   struct started* queued = bpf_map_lookup_elem(&in_flight, &key);
-  if (!queued) return 0;
+  if (!queued || queued->kind == BLOCK_OTHER) return 0;
   const __u64 now = bpf_ktime_get_ns();
   if (now >= queued->ns) count(queued->slot, queued->kind, now - queued->ns, 0);
   bpf_map_delete_elem(&in_flight, &key);

@@ -38,6 +38,7 @@ void BlockCounts::add(const BlockCounts& other) {
   }
   flushes += other.flushes;
   flush_seconds += other.flush_seconds;
+  untimed += other.untimed;
 }
 
 std::size_t fill_table(const std::vector<BlockWatch>& watches, block_entry* table) {
@@ -92,6 +93,7 @@ BlockCounts BlockMemory::read(std::uint16_t slot) const {
       sum.queue_seconds += static_cast<double>(load(one.queue_ns)) / 1e9;
     }
     counts.flushes += load(cell.flushes);
+    counts.untimed += load(cell.untimed);
     counts.flush_seconds += static_cast<double>(load(cell.flush_ns)) / 1e9;
   }
   return counts;

@@ -22,6 +22,7 @@ struct BlockCounts {
   std::array<Operation, 2> operations;  // BLOCK_READ, BLOCK_WRITE
   std::uint64_t flushes = 0;
   double flush_seconds = 0;
+  std::uint64_t untimed = 0;  // that are in none of the above
 
   void add(const BlockCounts& other);
 };

@@ -1,8 +1,8 @@
 #include "measure/latency/block_programs.h"
 
 #include <bpf/bpf.h>
+#include <bpf/btf.h>
 #include <bpf/libbpf.h>
-#include <unistd.h>
 
 #include <cerrno>
 
@@ -21,11 +21,11 @@ Error explain(const std::string& what, int code) {
     error.message +=
         " (it needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and a seccomp profile "
         "that lets bpf(2) through)";
-  } else if (::access("/sys/kernel/btf/vmlinux", R_OK) != 0) {
+  } else if (libbpf_get_error(btf__load_vmlinux_btf()) != 0) {
     error.message += " (the kernel has no type information: CONFIG_DEBUG_INFO_BTF)";
   } else {
     error.message +=
-        " (this kernel lacks the tracepoint, or has it otherwise: Linux 5.11 is the "
+        " (this kernel lacks the tracepoint, or has it otherwise: Linux 5.12 is the "
         "oldest that is served)";
   }
   return error;

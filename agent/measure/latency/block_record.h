@@ -44,6 +44,7 @@ struct block_cell {
   struct block_operation operations[2];  // BLOCK_READ, BLOCK_WRITE
   __u64 flushes;
   __u64 flush_ns;
+  __u64 untimed;                 // completions that nobody knows the start of
 } __attribute__((aligned(64)));  // a copy's neighbour is another CPU's
 
 struct block_memory {

@@ -4,15 +4,13 @@
 #include <array>
 #include <cerrno>
 #include <chrono>
-#include <map>
 #include <mutex>
 #include <optional>
 #include <set>
 #include <utility>
 
+#include "measure/latency/block_accounts.h"
 #include "measure/latency/block_programs.h"
-#include "measure/latency/slots.h"
-#include "volumeter/log.h"
 #include "workers/tracing.h"
 
 namespace volumeter {
@@ -24,7 +22,10 @@ using namespace std::chrono_literals;
 struct Metric {
   Metric(const std::string& suffix, const std::string& help, MetricType type,
          const std::vector<std::string>& extra)
-      : device{"volumeter_block_device_" + suffix, help, type, {"device"}},
+      : device{"volumeter_block_device_" + suffix,
+               help + " Without what is counted for volumes that share the device.",
+               type,
+               {"device"}},
         volume(suffix, help + " Of a volume whose I/O can be told from others'.", type, extra) {
     device.labels.insert(device.labels.end(), extra.begin(), extra.end());
   }
@@ -44,7 +45,7 @@ const Metric kFlushTime("io_flush_seconds_total", "Seconds that cache flushes to
                         MetricType::kCounter, {});
 const std::array<std::string, 2> kOperations = {"read", "write"};
 
-// Long enough to have seen every kind of device on the node at work.
+// Of each new disk: long enough to have seen it at work.
 constexpr auto kIssueTrial = 60s;
 
 std::shared_ptr<const Histogram> histogram_of(const BlockCounts::Operation& operation) {
@@ -76,18 +77,14 @@ class LatencyMeasurer final : public TracingMeasurer {
 
   Status adopt(const std::vector<UniqueFd>& maps) override {
     if (maps.empty()) return Error{"no map came with the program", EBADMSG};
-    auto memory = BlockMemory::map(maps.front().get());
-    if (!memory) return memory.error();
     const std::lock_guard lock(mutex_);
-    memory_.emplace(std::move(memory).value());
-    watch();
-    return Done{};
+    return accounts_.adopt(maps.front().get());
   }
 
   void set_inventory(const std::shared_ptr<const Inventory>& inventory) override {
     const std::lock_guard lock(mutex_);
     inventory_ = inventory;
-    watch();
+    if (accounts_.watch(inventory)) new_disk_at_ = Clock::now();
   }
 
   [[nodiscard]] std::vector<std::string> wanted_programs() override;
@@ -98,51 +95,20 @@ class LatencyMeasurer final : public TracingMeasurer {
  private:
   using Clock = std::chrono::steady_clock;
 
-  void watch();
-  void decide_on_issue();
-  [[nodiscard]] bool is_timed(const Device& device) const;
-  [[nodiscard]] std::optional<BlockCounts> read(const SlotKey& key) const;
-  [[nodiscard]] std::vector<std::optional<BlockCounts>> read_subjects(
-      const Inventory& inventory) const;
-  [[nodiscard]] std::optional<BlockCounts> read_device(const Inventory& inventory,
-                                                       std::size_t device) const;
+  [[nodiscard]] bool wants_issue() const;
+  [[nodiscard]] BlockPrograms programs() const;
 
   std::mutex mutex_;  // all below: measure() runs on the HTTP thread
-  std::optional<BlockMemory> memory_;
-  Slots slots_;
+  BlockAccounts accounts_;
   std::shared_ptr<const Inventory> inventory_;
   std::set<std::string> attached_;
-  std::size_t lost_ = 0;
-  // Whether some queue doesn't keep the times itself: only time tells.
-  bool issue_wanted_ = true;
-  std::uint64_t without_start_ = 0;
-  std::optional<Clock::time_point> issue_since_;
+  Clock::time_point new_disk_at_ = Clock::now();
 };
 
-void LatencyMeasurer::watch() {
-  if (!memory_ || !inventory_) return;
-  std::size_t lost = 0;
-  const auto watches = slots_.assign(
-      *inventory_, [&](std::uint16_t slot) { memory_->clear(slot); }, lost);
-  lost += memory_->watch(watches);
-  if (std::exchange(lost_, lost) != lost && lost > 0) {
-    log(LogLevel::kWarn, "too many block devices: the latency of some isn't measured",
-        {{"devices", std::to_string(lost)}, {"most", std::to_string(BLOCK_SLOTS)}});
-  }
-}
-
-// A request's start is known to the kernel where its queue keeps statistics; then block_rq_issue
-// would only cost.
-void LatencyMeasurer::decide_on_issue() {
-  if (!memory_) return;
-  const std::uint64_t without = memory_->without_start();
-  const bool missed = std::exchange(without_start_, without) != without;
-  if (missed) {
-    issue_wanted_ = true;
-    if (issue_since_) issue_since_ = Clock::now();
-  } else if (issue_since_ && Clock::now() - *issue_since_ >= kIssueTrial) {
-    issue_wanted_ = false;
-  }
+// Where a queue keeps statistics, its requests know when the device was given them, and
+// block_rq_issue would only cost. Whether each does, only time tells.
+bool LatencyMeasurer::wants_issue() const {
+  return accounts_.without_start() > 0 || Clock::now() - new_disk_at_ < kIssueTrial;
 }
 
 std::vector<std::string> LatencyMeasurer::wanted_programs() {
@@ -154,9 +120,8 @@ std::vector<std::string> LatencyMeasurer::wanted_programs() {
   for (const Device& device : inventory_->devices) {
     if (device.owner || device.shown()) (device.block.bio_based ? bios : requests) = true;
   }
-  decide_on_issue();
   // Before those that finish what this one begins; else something would be missed.
-  if (requests && issue_wanted_) wanted.emplace_back(kRequestIssue);
+  if (requests && wants_issue()) wanted.emplace_back(kRequestIssue);
   if (requests) wanted.emplace_back(kRequestComplete);
   if (bios) wanted.insert(wanted.end(), {kBioComplete, kBioQueue});
   return wanted;
@@ -169,98 +134,58 @@ void LatencyMeasurer::on_attached(const std::string& program, bool attached) {
   } else {
     attached_.erase(program);
   }
-  if (program != kRequestIssue) return;
-  if (memory_) memory_->set_issuing(attached);
-  issue_since_.reset();
-  if (attached) issue_since_ = Clock::now();
+  if (program == kRequestIssue) accounts_.set_issuing(attached);
 }
 
-std::optional<BlockCounts> LatencyMeasurer::read(const SlotKey& key) const {
-  const auto slot = slots_.find(key);
-  return slot ? std::optional(memory_->read(*slot)) : std::nullopt;
-}
-
-std::optional<BlockCounts> LatencyMeasurer::read_device(const Inventory& inventory,
-                                                        std::size_t device) const {
-  if (!is_timed(inventory.devices[device])) return std::nullopt;
-  return read(key_of_device(inventory, device));
-}
-
-bool LatencyMeasurer::is_timed(const Device& device) const {
-  if (!device.block.bio_based) return attached_.contains(kRequestComplete);
-  return attached_.contains(kBioQueue) && attached_.contains(kBioComplete);
-}
-
-// A volume's own devices; or what its pods' cgroups did to those that it shares.
-std::vector<std::optional<BlockCounts>> LatencyMeasurer::read_subjects(
-    const Inventory& inventory) const {
-  std::vector<std::optional<BlockCounts>> all(inventory.subjects.size());
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    for (const std::size_t device : inventory.subjects[i].devices) {
-      const auto counts = read_device(inventory, device);
-      if (!counts) {
-        all[i].reset();
-        break;
-      }
-      if (!all[i]) all[i].emplace();
-      all[i]->add(*counts);
-    }
-  }
-  for (const PodDevice& pod : inventory.pod_devices) {
-    if (!is_timed(inventory.devices[pod.device])) continue;
-    const auto counts = read(key_of_pod(inventory, pod));
-    if (!counts) continue;
-    if (!all[pod.subject]) all[pod.subject].emplace();
-    all[pod.subject]->add(*counts);
-  }
-  return all;
+BlockPrograms LatencyMeasurer::programs() const {
+  return {attached_.contains(kRequestComplete), attached_.contains(kRequestIssue),
+          attached_.contains(kBioQueue) && attached_.contains(kBioComplete)};
 }
 
 Status LatencyMeasurer::measure(const Inventory& inventory, MeasurementSet& out) {
   const std::lock_guard lock(mutex_);
-  if (!memory_) return Error{"no BPF program is attached", 0};
-  const auto subjects = read_subjects(inventory);
+  if (!accounts_.adopted()) return Error{"no BPF program is attached", 0};
+  const auto subjects = accounts_.subjects(inventory, programs());
   for (std::size_t i = 0; i < subjects.size(); ++i) {
     if (!subjects[i]) continue;
     const Subject& subject = inventory.subjects[i];
+    const BlockCounts& counts = subjects[i]->counts;
     for (std::size_t o = 0; o < kOperations.size(); ++o) {
-      const BlockCounts::Operation& operation = subjects[i]->operations[o];
-      out.add(kLatency.volume, subject, {kOperations[o]}, histogram_of(operation));
-      out.add(kQueue.volume, subject, {kOperations[o]}, operation.queue_seconds);
+      out.add(kLatency.volume, subject, {kOperations[o]}, histogram_of(counts.operations[o]));
+      if (!subjects[i]->queue_known) continue;
+      out.add(kQueue.volume, subject, {kOperations[o]}, counts.operations[o].queue_seconds);
     }
-    out.add(kFlushes.volume, subject, static_cast<double>(subjects[i]->flushes));
-    out.add(kFlushTime.volume, subject, subjects[i]->flush_seconds);
+    if (!subjects[i]->flushes_known) continue;
+    out.add(kFlushes.volume, subject, static_cast<double>(counts.flushes));
+    out.add(kFlushTime.volume, subject, counts.flush_seconds);
   }
-  for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
+  const auto devices = accounts_.devices(inventory, programs());
+  for (std::size_t i = 0; i < devices.size(); ++i) {
     const Device& device = inventory.devices[i];
-    if (device.owner || !device.shown()) continue;
-    auto counts = read_device(inventory, i);
-    if (!counts) continue;
-    // What went to its partitions went to the disk.
-    for (std::size_t p = 0; p < inventory.devices.size(); ++p) {
-      if (inventory.devices[p].block.disk != device.block.name) continue;
-      if (const auto part = read_device(inventory, p)) counts->add(*part);
-    }
+    if (!devices[i] || device.owner || !device.shown()) continue;
+    const BlockCounts& counts = devices[i]->counts;
     for (std::size_t o = 0; o < kOperations.size(); ++o) {
       const std::vector<std::string> labels = {device.labels->front(), kOperations[o]};
-      out.add(kLatency.device, make_labels(labels), histogram_of(counts->operations[o]));
-      out.add(kQueue.device, labels, counts->operations[o].queue_seconds);
+      out.add(kLatency.device, make_labels(labels), histogram_of(counts.operations[o]));
+      if (!devices[i]->queue_known) continue;
+      out.add(kQueue.device, labels, counts.operations[o].queue_seconds);
     }
-    out.add(kFlushes.device, device.labels, static_cast<double>(counts->flushes));
-    out.add(kFlushTime.device, device.labels, counts->flush_seconds);
+    if (!devices[i]->flushes_known) continue;
+    out.add(kFlushes.device, device.labels, static_cast<double>(counts.flushes));
+    out.add(kFlushTime.device, device.labels, counts.flush_seconds);
   }
   return Done{};
 }
 
 void LatencyMeasurer::add_io_totals(const Inventory& inventory, std::vector<IoTotals>& totals) {
   const std::lock_guard lock(mutex_);
-  if (!memory_) return;
-  const auto subjects = read_subjects(inventory);
+  if (!accounts_.adopted()) return;
+  const auto subjects = accounts_.subjects(inventory, programs());
   for (std::size_t i = 0; i < totals.size(); ++i) {
     if (!subjects[i]) continue;
     totals[i].latency.emplace();
     for (std::size_t o = 0; o < kOperations.size(); ++o) {
-      const auto& buckets = subjects[i]->operations[o].buckets;
+      const auto& buckets = subjects[i]->counts.operations[o].buckets;
       (*totals[i].latency)[o].assign(buckets.begin(), buckets.end());
     }
   }

@@ -29,9 +29,8 @@ std::optional<std::uint16_t> Slots::find(const SlotKey& key) const {
   return it == used_.end() ? std::nullopt : std::optional(it->second);
 }
 
-std::vector<BlockWatch> Slots::assign(const Inventory& inventory,
-                                      const std::function<void(std::uint16_t)>& clear,
-                                      std::size_t& lost) {
+std::vector<BlockWatch> Slots::assign(const Inventory& inventory, const Visit& clear,
+                                      const Visit& release, std::size_t& lost) {
   std::vector<std::pair<SlotKey, BlockWatch>> wanted;
   std::set<std::size_t> split;
   for (const PodDevice& pod : inventory.pod_devices) {
@@ -60,12 +59,12 @@ std::vector<BlockWatch> Slots::assign(const Inventory& inventory,
   for (const auto& [key, watch] : wanted) {
     if (const auto node = used_.extract(key); !node.empty()) now[key] = node.mapped();
   }
-  for (const auto& [key, slot] : used_) free_.push_back(slot);
+  for (const auto& [key, slot] : used_) release(key, slot);
   std::vector<BlockWatch> watches;
   for (auto& [key, watch] : wanted) {
     auto it = now.find(key);
     if (it == now.end() && !free_.empty()) {
-      clear(free_.front());
+      clear(key, free_.front());
       it = now.emplace(key, free_.front()).first;
       free_.pop_front();
     }
@@ -76,6 +75,8 @@ std::vector<BlockWatch> Slots::assign(const Inventory& inventory,
     watch.slot = it->second;
     watches.push_back(watch);
   }
+  // Not before: the table in use still leads to them.
+  for (const auto& [key, slot] : used_) free_.push_back(slot);
   used_ = std::move(now);
   return watches;
 }

@@ -36,11 +36,11 @@ class Slots {
  public:
   Slots();
 
+  using Visit = std::function<void(const SlotKey&, std::uint16_t)>;
   // What to watch for `inventory`: each key keeps its slot, new ones get slots that `clear` has
-  // been called for, the others lose theirs. `lost` is how many got none.
-  std::vector<BlockWatch> assign(const Inventory& inventory,
-                                 const std::function<void(std::uint16_t)>& clear,
-                                 std::size_t& lost);
+  // been called for, the others lose theirs to `release` first. `lost` is how many got none.
+  std::vector<BlockWatch> assign(const Inventory& inventory, const Visit& clear,
+                                 const Visit& release, std::size_t& lost);
 
   [[nodiscard]] std::optional<std::uint16_t> find(const SlotKey& key) const;
 

@@ -35,8 +35,10 @@ class SlotsTest : public testing::Test {
   std::vector<BlockWatch> assign(const Inventory& inventory) {
     cleared_.clear();
     lost_ = 0;
+    released_.clear();
     return slots_.assign(
-        inventory, [this](std::uint16_t slot) { cleared_.insert(slot); }, lost_);
+        inventory, [this](const SlotKey&, std::uint16_t slot) { cleared_.insert(slot); },
+        [this](const SlotKey&, std::uint16_t slot) { released_.insert(slot); }, lost_);
   }
   std::uint16_t slot_of(const Inventory& inventory, std::size_t device) {
     return slots_.find(key_of_device(inventory, device)).value();
@@ -44,6 +46,7 @@ class SlotsTest : public testing::Test {
 
   Slots slots_;
   std::set<std::uint16_t> cleared_;
+  std::set<std::uint16_t> released_;
   std::size_t lost_ = 0;
 };
 
@@ -73,6 +76,20 @@ TEST_F(SlotsTest, ANewOwnerDoesNotInherit) {
   EXPECT_NE(slot_of(after, 0), first);
   EXPECT_TRUE(cleared_.contains(slot_of(after, 0)));
   EXPECT_FALSE(slots_.find(key_of_device(before, 0)));
+  EXPECT_EQ(released_, std::set{first}) << "its counts can still be read";
+}
+
+// The table in use still leads to what was just released.
+TEST_F(SlotsTest, WhatIsReleasedIsNotGivenAwayInTheSameBreath) {
+  Inventory inventory = node(BLOCK_SLOTS);
+  assign(inventory);
+  const auto first = slot_of(inventory, 0);
+  inventory.devices[0].block.sequence = 9999;
+  assign(inventory);
+  EXPECT_EQ(lost_, 1U);
+  EXPECT_FALSE(cleared_.contains(first));
+  assign(inventory);
+  EXPECT_EQ(lost_, 0U);
 }
 
 TEST_F(SlotsTest, WithTooFewSlotsVolumesComeFirst) {
