@@ -10,7 +10,8 @@ function(volumeter_bpf name)
     COMMAND ${VOLUMETER_BPF_CLANG} -target bpf -O2 -g -Wall -Werror
             -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
             -c ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c -o ${object}
-    COMMAND ${VOLUMETER_BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
+    COMMAND sh -c "{ echo '// NOLINTBEGIN: generated' && '${VOLUMETER_BPFTOOL}' gen skeleton \
+'${object}' name ${name}_bpf && echo '// NOLINTEND'; } > '${skeleton}'"
     DEPENDS ${name}.bpf.c ${ARG_HEADERS}
     VERBATIM)
   set(VOLUMETER_BPF_SKELETON ${skeleton} PARENT_SCOPE)

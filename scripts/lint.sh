@@ -19,7 +19,8 @@ fi
 
 echo "== clang-tidy"
 cmake --preset dev > /dev/null
-cmake --build --preset dev --target volumeter_vocabulary volumeter_measure_usage > /dev/null  # generated sources
+cmake --build --preset dev --target volumeter_vocabulary volumeter_measure_latency \
+  volumeter_measure_usage > /dev/null  # generated sources
 mapfile -t units < <(git ls-files 'agent/*.cc' | grep -v _test.cc)
 printf '%s\n' "${units[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p build/dev --quiet \
   --warnings-as-errors='*'
