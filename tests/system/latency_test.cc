@@ -441,7 +441,8 @@ TEST_F(LatencyTest, WithoutTheCapabilityOnlyThatPartIsOff) {
   const Agent bare(flags({"--interval=500ms", "--worker.deadline=400ms"}), options);
   ASSERT_TRUE(bare.ready());
   EXPECT_TRUE(bare.sees(program("block_rq_complete"), 0, 60s)) << bare.log();
-  EXPECT_NE(bare.log().find("CAP_BPF"), std::string::npos) << bare.log();
+  EXPECT_TRUE(eventually([&] { return bare.log().find("CAP_BPF") != std::string::npos; }, 60s))
+      << bare.log();
   const std::string body = bare.get("/metrics").body;
   EXPECT_EQ(body.find("io_latency_seconds"), std::string::npos);
   EXPECT_TRUE(bare.metric(pod_series("io_reads_completed_total", kPod, "data")));
@@ -455,10 +456,11 @@ TEST_F(LatencyTest, WithoutTypeInformationOnlyThatPartIsOff) {
   Agent::Options options;
   options.latency = true;
   const Agent agent_without(flags({"--interval=500ms", "--worker.deadline=400ms"}), options);
-  EXPECT_TRUE(agent_without.sees(program("block_rq_complete"), 0, 60s)) << agent_without.log();
-  Node::unmount("/sys/kernel/btf/vmlinux");
-  EXPECT_NE(agent_without.log().find("CONFIG_DEBUG_INFO_BTF"), std::string::npos)
+  EXPECT_TRUE(eventually(
+      [&] { return agent_without.log().find("CONFIG_DEBUG_INFO_BTF") != std::string::npos; }, 60s))
       << agent_without.log();
+  Node::unmount("/sys/kernel/btf/vmlinux");
+  EXPECT_TRUE(agent_without.sees(program("block_rq_complete"), 0, 60s)) << agent_without.log();
   EXPECT_TRUE(agent_without.metric(pod_series("io_reads_completed_total", kPod, "data")));
 }
 
