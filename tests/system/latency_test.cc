@@ -1,13 +1,18 @@
 // Block I/O by claim, as the device counts it and as BPF programs time it: against what fio, a
 // database and the kernel say they did.
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include <array>
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <numeric>
 
+#include "measure/latency/block_memory.h"
+#include "measure/latency/block_programs.h"
 #include "system_test.h"
 #include "volumeter/measurement.h"
 
@@ -275,9 +280,8 @@ TEST_F(LatencyTest, VolumesThatShareADiskAreToldApartByTheirPods) {
   EXPECT_LT(counts("data", "write", kPod, "local").timed - mine_before.timed, 600);
 }
 
-// A queue that keeps no statistics doesn't say when the device was given a request; one without
-// accounting, when it was made.
-TEST_F(LatencyTest, QueuesWithoutStatisticsOrAccountingAreMeasuredToo) {
+// Without accounting a request doesn't say when it was made.
+TEST_F(LatencyTest, QueuesWithoutThrottlingOrAccountingAreMeasuredToo) {
   const std::string device = attach_loop(node->image("", 32 << 20));
   const std::string queue = "/sys/block/" + device.substr(5) + "/queue/";
   const auto get = [&](const std::string& name) {
@@ -303,6 +307,40 @@ TEST_F(LatencyTest, QueuesWithoutStatisticsOrAccountingAreMeasuredToo) {
   }
   set("iostats", "1");
   set("wbt_lat_usec", wbt);
+  detach_loop(device);
+}
+
+// The programs alone, on kernels where every queue keeps statistics: as if none did.
+TEST_F(LatencyTest, WithoutStatisticsTheIssueOfRequestsIsNoted) {
+  const std::string device = attach_loop(node->image("", 32 << 20));
+  struct stat st {};
+  ASSERT_EQ(::stat(device.c_str(), &st), 0);
+  auto complete = attach_block_program(kRequestComplete, {}, true);
+  ASSERT_TRUE(complete) << complete.error().message;
+  const std::vector<int> maps(complete->begin() + 1, complete->end());
+  auto memory = BlockMemory::map(maps.front());
+  ASSERT_TRUE(memory);
+  memory->watch({{{major(st.st_rdev), minor(st.st_rdev)}, 0, 7, 0}});
+  const auto writes = [&] {
+    const auto& buckets = memory->read(7).operations[BLOCK_WRITE].buckets;
+    return std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});
+  };
+  const std::vector<std::string> job = {"--filename=" + device, "--rw=randwrite", "--size=16m",
+                                        "--number_ios=500"};
+  fio(job);
+  EXPECT_EQ(writes(), 0U);
+  EXPECT_EQ(memory->read(7).untimed, 500U) << "nobody knows their start";
+  EXPECT_EQ(memory->without_start(), 500U);
+  auto issue = attach_block_program(kRequestIssue, maps, true);
+  ASSERT_TRUE(issue) << issue.error().message;
+  memory->set_issuing(true);
+  fio(job);
+  EXPECT_EQ(writes(), 500U);
+  EXPECT_EQ(memory->read(7).untimed, 500U);
+  EXPECT_GT(memory->read(7).operations[BLOCK_WRITE].device_seconds, 0);
+  EXPECT_LT(memory->read(7).operations[BLOCK_WRITE].device_seconds, 500);
+  for (const int fd : *issue) ::close(fd);
+  for (const int fd : *complete) ::close(fd);
   detach_loop(device);
 }
 

@@ -38,10 +38,12 @@ bool reuse(bpf_map* map, const std::vector<int>& maps, std::size_t index) {
 }  // namespace
 
 Result<std::vector<int>> attach_block_program(const std::string& program,
-                                              const std::vector<int>& maps) {
+                                              const std::vector<int>& maps,
+                                              bool ignore_statistics) {
   libbpf_set_print(nullptr);  // the verifier's pages of explanation
   block_bpf* skeleton = block_bpf__open();
   if (skeleton == nullptr) return explain("open the BPF programs", errno);
+  const_cast<int&>(skeleton->rodata->ignore_statistics) = ignore_statistics ? 1 : 0;
   bpf_program* chosen = nullptr;
   bpf_program* other = nullptr;
   bpf_object__for_each_program(other, skeleton->obj) {

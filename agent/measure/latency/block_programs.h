@@ -15,8 +15,10 @@ inline constexpr const char* kBioQueue = "block_bio_queue";
 inline constexpr const char* kBioComplete = "block_bio_complete";
 
 // As TracingMeasurer::attach(). The maps are the memory of block_record.h, first, and the one of
-// what is in flight.
+// what is in flight. `ignore_statistics`, for tests: as if no queue kept any, which makes
+// block_rq_issue necessary; no queue lets itself be talked out of it.
 Result<std::vector<int>> attach_block_program(const std::string& program,
-                                              const std::vector<int>& maps);
+                                              const std::vector<int>& maps,
+                                              bool ignore_statistics = false);
 
 }  // namespace volumeter
