@@ -322,7 +322,7 @@ TEST_F(LatencyTest, WithoutStatisticsTheIssueOfRequestsIsNoted) {
   ASSERT_TRUE(memory);
   memory->watch({{{major(st.st_rdev), minor(st.st_rdev)}, 0, 7, 0}});
   const auto writes = [&] {
-    const auto& buckets = memory->read(7).operations[BLOCK_WRITE].buckets;
+    const auto buckets = memory->read(7).operations[BLOCK_WRITE].buckets;
     return std::accumulate(buckets.begin(), buckets.end(), std::uint64_t{0});
   };
   const std::vector<std::string> job = {"--filename=" + device, "--rw=randwrite", "--size=16m",
