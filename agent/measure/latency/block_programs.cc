@@ -3,8 +3,10 @@
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
+#include <fcntl.h>
 
 #include <cerrno>
+#include <memory>
 
 #include "measure/latency/block_record.h"
 
@@ -13,6 +15,9 @@
 
 namespace volumeter {
 namespace {
+
+using Skeleton = std::unique_ptr<block_bpf, void (*)(block_bpf*)>;
+using Link = std::unique_ptr<bpf_link, int (*)(bpf_link*)>;
 
 // An errno alone says little to who has to mend it.
 Error explain(const std::string& what, int code) {
@@ -41,8 +46,8 @@ Result<std::vector<int>> attach_block_program(const std::string& program,
                                               const std::vector<int>& maps,
                                               bool ignore_statistics) {
   libbpf_set_print(nullptr);  // the verifier's pages of explanation
-  block_bpf* skeleton = block_bpf__open();
-  if (skeleton == nullptr) return explain("open the BPF programs", errno);
+  const Skeleton skeleton(block_bpf__open(), block_bpf__destroy);
+  if (!skeleton) return explain("open the BPF programs", errno);
   const_cast<int&>(skeleton->rodata->ignore_statistics) = ignore_statistics ? 1 : 0;
   bpf_program* chosen = nullptr;
   bpf_program* other = nullptr;
@@ -55,13 +60,18 @@ Result<std::vector<int>> attach_block_program(const std::string& program,
   if (!reuse(skeleton->maps.bss, maps, 0) || !reuse(skeleton->maps.in_flight, maps, 1)) {
     return explain("use the maps of the other programs", errno);
   }
-  if (const int code = block_bpf__load(skeleton); code != 0) {
+  if (const int code = block_bpf__load(skeleton.get()); code != 0) {
     return explain("load " + program, -code);
   }
-  const bpf_link* link = bpf_program__attach(chosen);
-  if (link == nullptr) return explain("attach " + program, errno);
-  return std::vector{bpf_link__fd(link), bpf_map__fd(skeleton->maps.bss),
-                     bpf_map__fd(skeleton->maps.in_flight)};
+  const Link link(bpf_program__attach(chosen), bpf_link__destroy);
+  if (!link) return explain("attach " + program, errno);
+  // Copies outlive what libbpf keeps, and closes.
+  std::vector<int> fds;
+  for (const int fd : {bpf_link__fd(link.get()), bpf_map__fd(skeleton->maps.bss),
+                       bpf_map__fd(skeleton->maps.in_flight)}) {
+    fds.push_back(::fcntl(fd, F_DUPFD_CLOEXEC, 0));
+  }
+  return fds;
 }
 
 }  // namespace volumeter
