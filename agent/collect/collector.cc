@@ -128,9 +128,8 @@ void Collector::observe() {
 
 void Collector::spread_inventory() {
   const auto inventory = observer_.inventory();
-  for (const auto& measurer : measurers_) {
-    auto* live = dynamic_cast<LiveMeasurer*>(measurer.get());
-    if (live != nullptr) live->set_inventory(inventory);
+  for (LiveMeasurer* live : live_measurers(measurers_, options_.sampler.disabled)) {
+    live->set_inventory(inventory);
   }
   sampler_.set_inventory(inventory);
   walker_.set_inventory(inventory,
@@ -182,14 +181,8 @@ void Collector::publish() {
   if (listener_) listener_(*snapshot);
 }
 
-LiveCollector::LiveCollector(const Measurers& measurers, const std::set<std::string>& disabled) {
-  for (const auto& measurer : measurers) {
-    auto* live = dynamic_cast<LiveMeasurer*>(measurer.get());
-    if (live != nullptr && !disabled.contains(std::string(live->name()))) {
-      measurers_.push_back(live);
-    }
-  }
-}
+LiveCollector::LiveCollector(const Measurers& measurers, const std::set<std::string>& disabled)
+    : measurers_(live_measurers(measurers, disabled)) {}
 
 MeasurementSet LiveCollector::collect(const Inventory& inventory) {
   MeasurementSet out;

@@ -1,11 +1,9 @@
 #include "collect/deleted_files.h"
 
-#include <fcntl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -43,16 +41,9 @@ DeletedFiles::~DeletedFiles() {
 }
 
 bool DeletedFiles::start() {
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends.data()) != 0) {
-    return false;
-  }
-  UniqueFd ours(ends[0]);
-  const UniqueFd theirs(ends[1]);
-  ::fcntl(theirs.get(), F_SETFL, 0);  // it may wait
-  auto child = spawn_worker(options_.exe, {kDeletedWorker}, {theirs.get()});
-  if (!child) return false;
-  process_ = Process{std::move(child).value(), std::move(ours)};
+  auto started = spawn_connected(options_.exe, {kDeletedWorker});
+  if (!started) return false;
+  process_ = std::move(started).value();
   loop_.watch(process_->socket.get(), [this] { receive(); });
   return true;
 }

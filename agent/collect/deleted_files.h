@@ -41,11 +41,6 @@ class DeletedFiles {
 
  private:
   using Clock = std::chrono::steady_clock;
-  struct Process {
-    Child child;
-    UniqueFd socket;
-  };
-
   bool start();
   void receive();
   void give_up(const std::string& why);
@@ -54,7 +49,7 @@ class DeletedFiles {
   EventLoop& loop_;
   const DeletedFilesOptions options_;
   std::function<void()> changed_;
-  std::optional<Process> process_;
+  std::optional<ConnectedChild> process_;
   std::vector<Child> dying_;      // killed; one that sleeps over somebody's file takes its time
   std::vector<TargetKey> asked_;  // what the answer under way is about; empty: none is
   Clock::time_point not_before_{};

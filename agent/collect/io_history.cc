@@ -16,9 +16,7 @@ constexpr auto kLeastApart = 5s;  // of moments that are kept: a short --interva
 void IoHistory::record(const Inventory& inventory, const Measurers& measurers,
                        const std::set<std::string>& disabled, Clock::time_point now) {
   std::vector<IoTotals> totals(inventory.subjects.size());
-  for (const auto& measurer : measurers) {
-    auto* live = dynamic_cast<LiveMeasurer*>(measurer.get());
-    if (live == nullptr || disabled.contains(std::string(live->name()))) continue;
+  for (LiveMeasurer* live : live_measurers(measurers, disabled)) {
     live->add_io_totals(inventory, totals);
   }
   Moment moment{now, {}, 0};

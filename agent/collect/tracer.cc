@@ -1,11 +1,8 @@
 #include "collect/tracer.h"
 
-#include <fcntl.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 
 #include "volumeter/log.h"
@@ -16,9 +13,9 @@ namespace volumeter {
 Tracer::Tracer(EventLoop& loop, const Measurers& measurers, TracerOptions options)
     : loop_(loop), options_(std::move(options)) {
   if (!options_.enabled) return;
-  for (const auto& measurer : measurers) {
-    auto* tracing = dynamic_cast<TracingMeasurer*>(measurer.get());
-    if (tracing == nullptr || options_.disabled.contains(std::string(tracing->name()))) continue;
+  for (LiveMeasurer* live : live_measurers(measurers, options_.disabled)) {
+    auto* tracing = dynamic_cast<TracingMeasurer*>(live);
+    if (tracing == nullptr) continue;
     measurers_.push_back(tracing);
     for (const std::string& name : tracing->all_programs()) programs_[name].measurer = tracing;
   }
@@ -57,27 +54,20 @@ void Tracer::look() {
 
 void Tracer::attach(const std::string& name, Program& program) {
   program.not_before = Clock::now() + options_.retry;
-  std::array<int, 2> ends{};
-  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
-    return take(program, name, Error::from_errno("socketpair", errno));
-  }
-  UniqueFd ours(ends[0]);
-  const UniqueFd theirs(ends[1]);
-  ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
-  std::vector<int> fds = {theirs.get()};
-  for (const UniqueFd& map : maps_[program.measurer]) fds.push_back(map.get());
-  auto child = spawn_worker(
+  std::vector<int> maps;
+  for (const UniqueFd& map : maps_[program.measurer]) maps.push_back(map.get());
+  auto started = spawn_connected(
       options_.exe,
-      {kTracingWorker, std::string(program.measurer->name()), name, std::to_string(fds.size() - 1)},
-      fds);
-  if (!child) return take(program, name, child.error());
+      {kTracingWorker, std::string(program.measurer->name()), name, std::to_string(maps.size())},
+      maps);
+  if (!started) return take(program, name, started.error());
   const auto deadline = loop_.after(options_.deadline, [this] {
     const std::string late = process_->program;
     end_process();
     take(programs_[late], late, Error{"no answer by the deadline", ETIMEDOUT});
   });
-  loop_.watch(ours.get(), [this] { receive(); });
-  process_ = Process{std::move(child).value(), std::move(ours), name, deadline};
+  process_ = Process{std::move(started->child), std::move(started->socket), name, deadline};
+  loop_.watch(process_->socket.get(), [this] { receive(); });
 }
 
 void Tracer::receive() {

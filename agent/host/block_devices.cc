@@ -93,6 +93,13 @@ class Stacks {
 
 }  // namespace
 
+std::string_view next_line(std::string_view& text) {
+  const auto end = std::min(text.find('\n'), text.size());
+  const std::string_view line = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return line;
+}
+
 std::string_view next_word(std::string_view& line) {
   const auto begin = line.find_first_not_of(" \t\n");
   if (begin == std::string_view::npos) return line = {};

@@ -28,6 +28,9 @@ std::map<DeviceNumber, BlockDevice> parse_partitions(std::string_view text);
 // The numbers at the start of `columns`.
 DiskCounters parse_disk_counters(std::string_view columns);
 
+// The next line of `text`, which loses it.
+std::string_view next_line(std::string_view& text);
+
 // The next word of `line`, which loses it; empty at the end.
 std::string_view next_word(std::string_view& line);
 

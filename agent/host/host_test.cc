@@ -9,6 +9,7 @@
 
 #include "host/block_devices.h"
 #include "host/event_loop.h"
+#include "support/temp_directory.h"
 
 namespace volumeter {
 namespace {
@@ -17,12 +18,8 @@ namespace fs = std::filesystem;
 
 class HostTest : public testing::Test {
  protected:
-  HostTest() {
-    std::string pattern = testing::TempDir() + "/host-XXXXXX";
-    directory_ = ::mkdtemp(pattern.data());
-  }
-  ~HostTest() override { fs::remove_all(directory_); }
-  fs::path directory_;
+  const test::TempDirectory temporary_{"host"};
+  const fs::path directory_ = temporary_.path();
 };
 
 TEST(Printable, KeepsNamesApartAndValid) {

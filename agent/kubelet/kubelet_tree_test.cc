@@ -6,6 +6,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "support/temp_directory.h"
+
 namespace volumeter {
 namespace {
 
@@ -13,12 +15,7 @@ namespace fs = std::filesystem;
 
 class KubeletTreeTest : public testing::Test {
  protected:
-  KubeletTreeTest() {
-    std::string pattern = testing::TempDir() + "/kubelet-XXXXXX";
-    root_ = ::mkdtemp(pattern.data());
-    fs::create_directories(pods());
-  }
-  ~KubeletTreeTest() override { fs::remove_all(root_); }
+  KubeletTreeTest() { fs::create_directories(pods()); }
 
   fs::path pods() const { return root_ / "pods"; }
   fs::path plugin(const std::string& name) {
@@ -28,7 +25,8 @@ class KubeletTreeTest : public testing::Test {
   }
   KubeletTree scan() { return scanner_.scan(HostPaths{}, root_).value(); }
 
-  fs::path root_;
+  const test::TempDirectory temporary_{"kubelet"};
+  const fs::path root_ = temporary_.path();
   KubeletScanner scanner_;
 };
 

@@ -14,6 +14,16 @@ Measurers make_all_measurers(const HostPaths& host) {
   return all;
 }
 
+std::vector<LiveMeasurer*> live_measurers(const Measurers& measurers,
+                                          const std::set<std::string>& disabled) {
+  std::vector<LiveMeasurer*> live;
+  for (const auto& measurer : measurers) {
+    auto* one = dynamic_cast<LiveMeasurer*>(measurer.get());
+    if (one != nullptr && !disabled.contains(std::string(one->name()))) live.push_back(one);
+  }
+  return live;
+}
+
 std::vector<SampleFunction> worker_functions(const Measurers& measurers) {
   std::vector<SampleFunction> functions;
   for (const auto& measurer : measurers) {

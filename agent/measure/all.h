@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ using Measurers = std::vector<std::unique_ptr<Measurer>>;
 
 // In an order that the daemon and its workers agree on.
 Measurers make_all_measurers(const HostPaths& host);
+
+// Those that run when scraped, `disabled` ones left out; they live as long as `measurers`.
+std::vector<LiveMeasurer*> live_measurers(const Measurers& measurers,
+                                          const std::set<std::string>& disabled);
 
 // The functions that workers run, by index; null for measurers that need none.
 std::vector<SampleFunction> worker_functions(const Measurers& measurers);

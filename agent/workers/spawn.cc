@@ -2,10 +2,12 @@
 
 #include <fcntl.h>
 #include <spawn.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <utility>
@@ -81,6 +83,23 @@ Result<Child> spawn_worker(const std::string& exe, const std::vector<std::string
   ::kill(child.pid, SIGKILL);
   ::waitpid(child.pid, nullptr, 0);
   return Error::from_errno("pidfd_open", code);
+}
+
+Result<ConnectedChild> spawn_connected(const std::string& exe,
+                                       const std::vector<std::string>& arguments,
+                                       const std::vector<int>& more_fds) {
+  std::array<int, 2> ends{};
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends.data()) != 0) {
+    return Error::from_errno("socketpair", errno);
+  }
+  UniqueFd ours(ends[0]);
+  const UniqueFd theirs(ends[1]);
+  ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
+  std::vector<int> fds = {theirs.get()};
+  fds.insert(fds.end(), more_fds.begin(), more_fds.end());
+  auto child = spawn_worker(exe, arguments, fds);
+  if (!child) return child.error();
+  return ConnectedChild{std::move(child).value(), std::move(ours)};
 }
 
 }  // namespace volumeter

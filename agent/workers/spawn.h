@@ -27,4 +27,13 @@ struct Child {
 Result<Child> spawn_worker(const std::string& exe, const std::vector<std::string>& arguments,
                            const std::vector<int>& fds);
 
+// The same with a socket of whole messages between the two as its first fd; this end doesn't block.
+struct ConnectedChild {
+  Child child;
+  UniqueFd socket;
+};
+Result<ConnectedChild> spawn_connected(const std::string& exe,
+                                       const std::vector<std::string>& arguments,
+                                       const std::vector<int>& more_fds = {});
+
 }  // namespace volumeter

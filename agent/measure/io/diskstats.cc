@@ -13,13 +13,6 @@ namespace {
 constexpr double kSector = kSectorBytes;
 constexpr double kMillisecond = 0.001;  // seconds
 
-std::string_view next_line(std::string_view& text) {
-  const auto end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
-
 }  // namespace
 
 DiskField::DiskField(const std::string& suffix, const std::string& help, double to_base,

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "host/block_devices.h"
 #include "measure/io/diskstats.h"
 #include "measure/io/mountstats.h"
 
@@ -119,9 +120,7 @@ void add_block_devices(const Inventory& inventory, MeasurementSet& out) {
 void add_io_pressure(std::string_view text, MeasurementSet& out) {
   const Labels none = make_labels({});
   while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view line = next_line(text);
     const auto total = line.find("total=");
     if (total == std::string_view::npos) continue;
     std::uint64_t microseconds = 0;

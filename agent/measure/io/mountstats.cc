@@ -176,9 +176,7 @@ std::map<std::string, NfsOperations> parse_mountstats(std::string_view text) {
   NfsOperations* mount = nullptr;
   bool operations = false;
   while (!text.empty()) {
-    const auto end = std::min(text.find('\n'), text.size());
-    const std::string_view line = text.substr(0, end);
-    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string_view line = next_line(text);
     if (line.starts_with("device ")) {
       const auto where = nfs_mount_point(line);
       mount = where ? &mounts[*where] : nullptr;
