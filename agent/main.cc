@@ -56,6 +56,6 @@ int main(int argc, char** argv) {
   const Config& config = parsed.config;
   if (config.command == "du") return run_du(config.du);
   configure_log(config.command == "df" ? LogLevel::kError : config.log_level, config.log_format);
-  const Measurers measurers = make_all_measurers(config.host);
+  const Measurers measurers = make_all_measurers(config.host, {config.latency_of_all});
   return config.command == "df" ? run_df(config, measurers) : run_agent(config, measurers);
 }

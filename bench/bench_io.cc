@@ -15,7 +15,7 @@
 
 #include "bench/support.h"
 #include "measure/latency/block_memory.h"
-#include "measure/latency/block_programs.h"
+#include "measure/latency/programs.h"
 #include "support/agent.h"
 #include "support/api_server.h"
 #include "support/node.h"
@@ -89,7 +89,7 @@ class Ours {
   Ours(const std::string& device, bool issue) {
     std::vector<int> maps;
     attach(kRequestComplete, maps);
-    memory_ = std::make_unique<BlockMemory>(BlockMemory::map(maps.at(0)).value());
+    memory_ = std::make_unique<BlockMemory>(map_latency_memory(maps.at(0)).value());
     struct stat st {};
     ::stat(device.c_str(), &st);
     memory_->watch({{{major(st.st_rdev), minor(st.st_rdev)}, 0, 0, 0}});
@@ -100,7 +100,7 @@ class Ours {
 
  private:
   void attach(const char* program, std::vector<int>& maps) {
-    auto fds = attach_block_program(program, maps);
+    auto fds = attach_latency_program(program, maps);
     if (!fds) {
       std::fprintf(stderr, "%s\n", fds.error().message.c_str());
       std::exit(1);

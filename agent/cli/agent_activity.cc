@@ -75,6 +75,11 @@ IoActivity activity_of(const Json& io) {
   activity.read_p99 = number(io, "readP99Seconds");
   activity.write_p50 = number(io, "writeP50Seconds");
   activity.write_p99 = number(io, "writeP99Seconds");
+  activity.sync_p50 = number(io, "syncP50Seconds");
+  activity.sync_p99 = number(io, "syncP99Seconds");
+  for (const WaitCause cause : {WaitCause::kDevice, WaitCause::kQueue, WaitCause::kAbove}) {
+    if (text(io, "syncWaitCause") == to_string(cause)) activity.wait_cause = cause;
+  }
   return activity;
 }
 

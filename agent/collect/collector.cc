@@ -132,6 +132,8 @@ void Collector::spread_inventory() {
     live->set_inventory(inventory);
   }
   sampler_.set_inventory(inventory);
+  inodes_.clear();
+  spread_inodes();
   walker_.set_inventory(inventory,
                         [this](std::size_t target) { return sampler_.reachable(target); });
   described_ = describe_inventory(measurers_, *inventory, options_.sampler.disabled);
@@ -144,9 +146,20 @@ void Collector::publish_soon() {
   loop_.after(0ms, [this] { publish(); });
 }
 
+void Collector::spread_inodes() {
+  auto inodes = sampler_.inodes();
+  if (inodes == inodes_) return;
+  inodes_ = std::move(inodes);
+  for (LiveMeasurer* live : live_measurers(measurers_, options_.sampler.disabled)) {
+    live->set_inodes(inodes_);
+  }
+  tracer_.look();
+}
+
 void Collector::publish() {
   publish_due_ = false;
   unpublished_ = false;
+  spread_inodes();
   SnapshotInput input;
   input.inventory = observer_.inventory();
   input.described = &described_;

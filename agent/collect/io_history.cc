@@ -21,8 +21,8 @@ void IoHistory::record(const Inventory& inventory, const Measurers& measurers,
   }
   Moment moment{now, {}, 0};
   for (std::size_t i = 0; i < totals.size(); ++i) {
-    if (!totals[i].counters && !totals[i].latency) continue;
-    if (totals[i].latency) ++moment.timed;
+    if (!totals[i].counters && !totals[i].latency && !totals[i].syncs) continue;
+    moment.timed += (totals[i].latency ? 1U : 0U) + (totals[i].syncs ? 1U : 0U);
     moment.totals.emplace(*inventory.subjects[i].labels, std::move(totals[i]));
   }
   // The newest two may be close: the last is always as new as can be. The first in which something
@@ -50,6 +50,7 @@ std::vector<std::optional<IoActivity>> IoHistory::activity(const Inventory& inve
       if (&moment == &last || before == moment.totals.end()) continue;
       // From before its programs were attached: less would be known for a minute.
       if (after->second.latency && !before->second.latency) continue;
+      if (after->second.syncs && !before->second.syncs) continue;
       const std::chrono::duration<double> seconds = last.when - moment.when;
       all[i] = activity_between(before->second, after->second, seconds.count(), kIoBounds);
       if (all[i]) break;

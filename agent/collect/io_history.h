@@ -32,7 +32,7 @@ class IoHistory {
   struct Moment {
     Clock::time_point when;
     std::map<std::vector<std::string>, IoTotals> totals;  // by a subject's labels
-    std::size_t timed = 0;                                // how many have their latencies
+    std::size_t timed = 0;                                // how many latencies are known
   };
   std::deque<Moment> moments_;
 };

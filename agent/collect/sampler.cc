@@ -132,6 +132,7 @@ void Sampler::record(Entry& entry, const Target& target, const JobResult& result
   const int error = result.answer.error;
   if (error == 0) {
     state.answer = result.answer;
+    entry.inode = result.answer.inode;
     state.answered_at = std::chrono::system_clock::now();
     entry.answered = Clock::now();
     state.problem.clear();
@@ -145,7 +146,9 @@ void Sampler::record(Entry& entry, const Target& target, const JobResult& result
   ++state.errors[reason_of(error)];
   state.problem = problem_of(error);
   // Another filesystem stands there now: what was measured isn't this volume any more.
-  if (error == kNotVisible) state.answer.reset();
+  if (error != kNotVisible) return;
+  state.answer.reset();
+  entry.inode = 0;
 }
 
 void Sampler::back_off(Entry& entry) const {
@@ -172,6 +175,16 @@ void Sampler::round_ended() {
     }
   }
   changed_(true);
+}
+
+std::vector<std::uint64_t> Sampler::inodes() const {
+  std::vector<std::uint64_t> all(inventory_->targets.size());
+  for (const auto& entries : current_) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      if (entries[i]->inode != 0) all[i] = entries[i]->inode;
+    }
+  }
+  return all;
 }
 
 bool Sampler::reachable(std::size_t target) const {

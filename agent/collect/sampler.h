@@ -52,6 +52,9 @@ class Sampler {
   // are dropped here. Valid until the next call of any method.
   std::vector<const TargetState*> states(std::size_t measurer);
 
+  // Parallel to the inventory's targets: as measurer.h's set_inodes().
+  [[nodiscard]] std::vector<std::uint64_t> inodes() const;
+
   // Whether the last call on this target of the inventory returned, and found it.
   [[nodiscard]] bool reachable(std::size_t target) const;
 
@@ -63,6 +66,7 @@ class Sampler {
   using Key = std::pair<std::size_t, TargetKey>;  // of a measurer
   struct Entry {
     TargetState state;
+    std::uint64_t inode = 0;  // kept when it doesn't answer any more
     DeviceNumber device;
     Clock::time_point answered{};
     Clock::time_point tried{};

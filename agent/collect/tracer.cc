@@ -40,15 +40,15 @@ void Tracer::look() {
     }
   }
   for (auto& [name, program] : programs_) {
-    if (program.wanted || !program.link) continue;
-    program.link.reset();
+    if (program.wanted || program.links.empty()) continue;
+    program.links.clear();
     program.measurer->on_attached(name, false);
     log(LogLevel::kInfo, "a BPF program isn't needed any more", {{"program", name}});
   }
   for (const std::string& name : order) {
     Program& program = programs_[name];
     if (process_) return;  // its end looks again
-    if (!program.link && Clock::now() >= program.not_before) attach(name, program);
+    if (program.links.empty() && Clock::now() >= program.not_before) attach(name, program);
   }
 }
 
@@ -80,10 +80,14 @@ void Tracer::receive() {
 }
 
 void Tracer::take(Program& program, const std::string& name, Result<std::vector<UniqueFd>> fds) {
-  if (fds && fds->empty()) fds = Error{"no link came with the program", EBADMSG};
+  const std::size_t map_count = program.measurer->map_count();
+  if (fds && fds->size() <= map_count) {
+    fds = Error{"no link came with the program", EBADMSG};
+  }
   if (fds && maps_[program.measurer].empty()) {
     std::vector<UniqueFd> maps;
-    std::move(fds->begin() + 1, fds->end(), std::back_inserter(maps));
+    std::move(fds->end() - static_cast<std::ptrdiff_t>(map_count), fds->end(),
+              std::back_inserter(maps));
     if (Status adopted = program.measurer->adopt(maps); !adopted) {
       fds = adopted.error();
     } else {
@@ -97,7 +101,8 @@ void Tracer::take(Program& program, const std::string& name, Result<std::vector<
     }
     return;
   }
-  program.link = std::move(fds->front());
+  fds->resize(fds->size() - map_count);
+  program.links = std::move(fds).value();
   program.not_before = {};  // should it be detached and wanted again
   program.problem.clear();
   program.measurer->on_attached(name, true);
@@ -116,7 +121,7 @@ void Tracer::end_process() {
 std::vector<std::pair<std::string, bool>> Tracer::programs() const {
   std::vector<std::pair<std::string, bool>> all;
   for (const auto& [name, program] : programs_) {
-    if (program.wanted) all.emplace_back(name, static_cast<bool>(program.link));
+    if (program.wanted) all.emplace_back(name, !program.links.empty());
   }
   return all;
 }

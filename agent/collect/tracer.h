@@ -47,7 +47,7 @@ class Tracer {
   struct Program {
     TracingMeasurer* measurer = nullptr;
     bool wanted = false;
-    UniqueFd link;
+    std::vector<UniqueFd> links;
     Clock::time_point not_before{};
     std::string problem;  // the last one that was logged
   };

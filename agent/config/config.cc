@@ -153,6 +153,10 @@ class Parser {
     names_.push_back("--usage.deleted-open");
     app_.add_flag("--usage.deleted-open,!--no-usage.deleted-open", config_.deleted_open,
                   "Count what deleted files hold that are still open (default: on)");
+    flag("latency.operations", operations_,
+         "Calls to time as applications wait for them: sync, or all (reads and writes, too; each "
+         "one on the node pays for it)")
+        ->check(CLI::IsMember({"sync", "all"}));
     flag("state.dir", config_.state_dir,
          "Keep results of walks in this directory, over restarts of the agent");
     for (const std::string& name : measurers) {
@@ -213,6 +217,7 @@ class Parser {
                                                             {"warn", LogLevel::kWarn},
                                                             {"error", LogLevel::kError}};
     config_.log_level = kLevels.at(log_level_);
+    config_.latency_of_all = operations_ == "all";
     config_.log_format = log_format_ == "json" ? LogFormat::kJson : LogFormat::kLogfmt;
     config_.output = output_ == "json"   ? Output::kJson
                      : output_ == "wide" ? Output::kWide
@@ -240,6 +245,7 @@ class Parser {
   std::vector<std::shared_ptr<std::string>> texts_;
   std::map<std::string, bool> enabled_;
   std::string log_level_ = "info";
+  std::string operations_ = "sync";
   std::string log_format_ = "logfmt";
   std::string output_ = "table";
   bool summarize_ = false;

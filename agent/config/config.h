@@ -40,7 +40,8 @@ struct Config {
   std::chrono::milliseconds walk_interval{300000};
   bool walk = true;
   bool deleted_open = true;
-  std::string state_dir;  // empty: nothing is kept
+  bool latency_of_all = false;  // reads and writes, beside syncs
+  std::string state_dir;        // empty: nothing is kept
   std::set<std::string> disabled_measurers;
   bool all_volumes = false;
 

@@ -41,6 +41,9 @@ Json activity(const IoActivity& io) {
   put(out, "readP99Seconds", io.read_p99);
   put(out, "writeP50Seconds", io.write_p50);
   put(out, "writeP99Seconds", io.write_p99);
+  put(out, "syncP50Seconds", io.sync_p50);
+  put(out, "syncP99Seconds", io.sync_p99);
+  if (io.wait_cause) out["syncWaitCause"] = to_string(*io.wait_cause);
   return out;
 }
 

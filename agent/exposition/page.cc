@@ -97,6 +97,14 @@ std::string latency_cell(const Row& row) {
              "p99 " + pair_of(human_seconds(io.read_p99), human_seconds(io.write_p99)));
 }
 
+// How long applications waited for syncs, and whose that was.
+std::string sync_cell(const Row& row) {
+  if (!row.io || !row.io->sync_p50) return "-";
+  std::string note = "p99 " + human_seconds(row.io->sync_p99);
+  if (row.io->wait_cause) note += ", " + human_wait(*row.io);
+  return tag("span", "", human_seconds(row.io->sync_p50)) + tag("small", "", note);
+}
+
 std::string table_row(const Row& row) {
   std::string type = tag("span", "", html_escape(row.type == "filesystem" ? row.fstype : row.type));
   if (!row.device.empty()) type += tag("small", "", html_escape(row.device));
@@ -108,6 +116,7 @@ std::string table_row(const Row& row) {
                  tag("td", css_class("n"), percent(row.usage.inodes_ratio())) +
                  tag("td", css_class("n"), io_cell(row)) +
                  tag("td", css_class("n"), latency_cell(row)) +
+                 tag("td", css_class("n"), sync_cell(row)) +
                  tag("td", css_class("n"), human_age(row.age_seconds) + method_note(row)) +
                  tag("td", "", state_cell(row))) +
          "\n";
@@ -119,8 +128,8 @@ std::string table(const std::string& first, const std::vector<const Row*>& rows)
   return "<table><thead><tr><th>" + first +
          "</th><th>Type</th><th>Usage</th><th class=\"n\">Used</th><th class=\"n\">Size</th>"
          "<th class=\"n\">Inodes</th><th class=\"n\">Read / write per s</th>"
-         "<th class=\"n\">Device time, median</th><th "
-         "class=\"n\">Age</th><th>State</th></tr></thead>"
+         "<th class=\"n\">Device time, median</th><th class=\"n\">Sync, median</th>"
+         "<th class=\"n\">Age</th><th>State</th></tr></thead>"
          "<tbody>\n" +
          body + "</tbody></table>\n";
 }

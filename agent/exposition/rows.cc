@@ -162,6 +162,10 @@ std::string human_rate(std::optional<double> per_second) {
   return text.data();
 }
 
+std::string human_wait(const IoActivity& io) {
+  return io.wait_cause ? std::string(to_string(*io.wait_cause)) : "-";
+}
+
 std::string human_seconds(std::optional<double> seconds) {
   if (!seconds) return "-";
   struct Unit {

@@ -48,6 +48,7 @@ std::string bytes_per_second(std::optional<double> bytes);  // "1.2 MiB"
 std::string percent(std::optional<double> ratio);           // "85%", rounded up as df does
 std::string human_rate(std::optional<double> per_second);   // "0", "3.5", "1200"
 std::string human_seconds(std::optional<double> seconds);   // "85 us", "1.2 ms", "2 s"
+std::string human_wait(const IoActivity& io);               // "above", "-"
 std::string human_age(std::optional<double> seconds);
 
 }  // namespace volumeter

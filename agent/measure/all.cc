@@ -6,11 +6,11 @@
 
 namespace volumeter {
 
-Measurers make_all_measurers(const HostPaths& host) {
+Measurers make_all_measurers(const HostPaths& host, const MeasurerOptions& options) {
   Measurers all;
   all.push_back(make_usage_measurer());
   all.push_back(make_io_measurer(host));
-  all.push_back(make_latency_measurer());
+  all.push_back(make_latency_measurer(options.reads_and_writes));
   return all;
 }
 

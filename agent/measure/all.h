@@ -14,8 +14,13 @@ namespace volumeter {
 
 using Measurers = std::vector<std::unique_ptr<Measurer>>;
 
+// What flags say of how to measure.
+struct MeasurerOptions {
+  bool reads_and_writes = false;  // --latency.operations=all
+};
+
 // In an order that the daemon and its workers agree on.
-Measurers make_all_measurers(const HostPaths& host);
+Measurers make_all_measurers(const HostPaths& host, const MeasurerOptions& options = {});
 
 // Those that run when scraped, `disabled` ones left out; they live as long as `measurers`.
 std::vector<LiveMeasurer*> live_measurers(const Measurers& measurers,

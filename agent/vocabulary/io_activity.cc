@@ -1,5 +1,6 @@
 #include "volumeter/io_activity.h"
 
+#include <algorithm>
 #include <numeric>
 
 namespace volumeter {
@@ -16,7 +17,29 @@ std::optional<IoTotals::Buckets> difference(const IoTotals::Buckets& before,
   return counts;
 }
 
+// Absent when nobody waited.
+std::optional<WaitCause> dominant(const std::array<double, 3>& before,
+                                  const std::array<double, 3>& after) {
+  std::array<double, 3> waited{};
+  for (std::size_t i = 0; i < waited.size(); ++i) waited[i] = after[i] - before[i];
+  const auto most = std::max_element(waited.begin(), waited.end());
+  if (*most <= 0) return std::nullopt;
+  return static_cast<WaitCause>(most - waited.begin());
+}
+
 }  // namespace
+
+std::string_view to_string(WaitCause cause) {
+  switch (cause) {
+    case WaitCause::kDevice:
+      return "device";
+    case WaitCause::kQueue:
+      return "queue";
+    case WaitCause::kAbove:
+      return "above";
+  }
+  return "";
+}
 
 std::optional<double> quantile(double q, const IoTotals::Buckets& counts,
                                std::span<const double> bounds) {
@@ -64,6 +87,13 @@ std::optional<IoActivity> activity_between(const IoTotals& before, const IoTotal
     activity.read_p99 = quantile(0.99, *reads, bounds);
     activity.write_p50 = quantile(0.5, *writes, bounds);
     activity.write_p99 = quantile(0.99, *writes, bounds);
+  }
+  if (before.syncs && after.syncs) {
+    const auto syncs = difference(*before.syncs, *after.syncs);
+    if (!syncs) return std::nullopt;
+    activity.sync_p50 = quantile(0.5, *syncs, bounds);
+    activity.sync_p99 = quantile(0.99, *syncs, bounds);
+    if (before.wait && after.wait) activity.wait_cause = dominant(*before.wait, *after.wait);
   }
   return activity;
 }

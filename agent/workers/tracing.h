@@ -23,10 +23,13 @@ class TracingMeasurer : public LiveMeasurer {
   [[nodiscard]] virtual std::vector<std::string> wanted_programs() = 0;
 
   // In a process of its own: loads `program`, over the maps that an earlier one handed over (none:
-  // it makes them), and attaches it. Returns the link's fd, then the maps'; they stay open until
-  // the process ends. An error says what is missing.
+  // it makes them), and attaches it. Returns the links' fds, one or more, then the maps'; they stay
+  // open until the process ends. An error says what is missing.
   [[nodiscard]] virtual Result<std::vector<int>> attach(const std::string& program,
                                                         const std::vector<int>& maps) const = 0;
+
+  // How many maps its programs share.
+  [[nodiscard]] virtual std::size_t map_count() const = 0;
 
   // Takes note of maps, once. Event-loop thread; must not need any capability.
   virtual Status adopt(const std::vector<UniqueFd>& maps) = 0;

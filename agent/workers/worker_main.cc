@@ -48,15 +48,16 @@ int open_below(int fd, const char* path) {
   return static_cast<int>(::syscall(SYS_openat2, fd, path, &how, sizeof how));
 }
 
-int check_visible(int fd, const WorkerRequest& request) {
+int check_visible(int fd, const WorkerRequest& request, std::uint64_t& inode) {
   struct statx st {};
   // The device number and the mount-root flag are the kernel's own: no need to ask a server, and
   // FUSE refuses root everything else on a user's private mount.
-  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) != 0) return errno;
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) != 0) return errno;
   const bool mount_root = (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT & st.stx_attributes) != 0;
   const bool same_device =
       st.stx_dev_major == request.device.major && st.stx_dev_minor == request.device.minor;
   const bool visible = request.check == VisibilityCheck::kMountRoot ? mount_root : same_device;
+  inode = st.stx_ino;
   return visible ? 0 : kNotVisible;
 }
 
@@ -113,10 +114,15 @@ WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
   const std::uint64_t start = now_ns();
   UniqueFd fd(open_path(rootfs_fd, request.path()));
   std::int32_t& error = answer.answer.error;
-  error = fd ? check_visible(fd.get(), request) : errno;
+  error = fd ? check_visible(fd.get(), request, answer.answer.inode) : errno;
   if (error == 0 && request.below_length > 0) {
     fd = UniqueFd(open_below(fd.get(), request.below()));
+    answer.answer.inode = 0;
     if (!fd) error = errno == EXDEV ? kNotVisible : errno;
+    struct statx st {};
+    if (fd && ::statx(fd.get(), "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) == 0) {
+      answer.answer.inode = st.stx_ino;
+    }
   }
   if (error == 0) {
     error = request.function < functions.size() && functions[request.function] != nullptr

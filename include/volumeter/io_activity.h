@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 namespace volumeter {
@@ -22,7 +23,14 @@ struct IoTotals {
 
   std::optional<Counters> counters;
   std::optional<std::array<Buckets, 2>> latency;  // reads, writes
+  std::optional<Buckets> syncs;                   // what the application waits for
+  // Seconds of those: the device was at work, requests waited for it, above the device.
+  std::optional<std::array<double, 3>> wait;
 };
+
+// Whose a sync's wait is, in IoTotals::wait's order.
+enum class WaitCause { kDevice, kQueue, kAbove };
+std::string_view to_string(WaitCause cause);
 
 // Over the time between two totals. Seconds; absent where it isn't known, or nothing happened.
 struct IoActivity {
@@ -37,6 +45,9 @@ struct IoActivity {
   std::optional<double> read_p99;
   std::optional<double> write_p50;
   std::optional<double> write_p99;
+  std::optional<double> sync_p50;
+  std::optional<double> sync_p99;
+  std::optional<WaitCause> wait_cause;  // what syncs waited for most
 };
 
 // Absent when a counter went down: something began anew in between.

@@ -25,7 +25,8 @@ namespace volumeter {
 
 // What a worker process answers about one target: fixed size, no pointers, no names.
 struct SampleAnswer {
-  std::int32_t error = 0;  // errno; kNotVisible when another filesystem answered
+  std::int32_t error = 0;   // errno; kNotVisible when another filesystem answered
+  std::uint64_t inode = 0;  // of what was reached; 0: not known
   std::array<std::uint64_t, 8> payload{};
 
   template <class T>
@@ -106,6 +107,10 @@ class LiveMeasurer : public Measurer {
 
   // A new inventory; measure() may still be asked about the one before. Event-loop thread.
   virtual void set_inventory(const std::shared_ptr<const Inventory>& /*inventory*/) {}
+
+  // The inodes of that inventory's targets, parallel to them, as workers have found them so far; 0:
+  // not known. Whenever one changes. Event-loop thread.
+  virtual void set_inodes(const std::vector<std::uint64_t>& /*inodes*/) {}
 
   // What each subject's I/O adds up to: fills in what it knows. `totals` is parallel to
   // inventory.subjects. Event-loop thread, every few seconds; must not block.

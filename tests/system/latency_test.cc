@@ -2,114 +2,15 @@
 // database and the kernel say they did.
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
-#include <unistd.h>
 
-#include <array>
-#include <cmath>
-#include <filesystem>
-#include <fstream>
-#include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "latency_fixture.h"
 #include "measure/latency/block_memory.h"
-#include "measure/latency/block_programs.h"
-#include "system_test.h"
-#include "volumeter/measurement.h"
+#include "measure/latency/programs.h"
 
 namespace volumeter::test {
 namespace {
-
-namespace fs = std::filesystem;
-using Json = nlohmann::json;
-
-constexpr const char* kPod = "3f2504e0-4f89-41d3-9a0c-0305e82c3301";
-constexpr const char* kOtherPod = "7c9e6679-7425-40de-944b-e07fc1f90ae7";
-
-// Runs fio to the end and returns its only job's results.
-Json fio(const std::vector<std::string>& arguments, const std::vector<std::string>& wrapper = {}) {
-  std::vector<std::string> argv = wrapper;
-  argv.insert(argv.end(), {"fio", "--name=job", "--output-format=json", "--ioengine=psync",
-                           "--direct=1", "--bs=4k", "--percentile_list=50:99"});
-  argv.insert(argv.end(), arguments.begin(), arguments.end());
-  const Output output = run(argv);
-  const auto begin = output.text.find('{');
-  if (output.code != 0 || begin == std::string::npos) {
-    ADD_FAILURE() << "fio: " << output.text;
-    return {};
-  }
-  return Json::parse(output.text.substr(begin))["jobs"][0];
-}
-
-struct Counts {
-  double completed = 0;
-  double timed = 0;
-  std::array<double, kIoBounds.size() + 1> cumulative{};
-};
-
-class LatencyTest : public SystemTest {
- protected:
-  void SetUp() override {
-    SystemTest::SetUp();
-    if (IsSkipped()) return;
-    if (!bpf_works()) GTEST_SKIP() << "this kernel has no BPF with type information";
-    if (run({"fio", "--version"}).code != 0) GTEST_SKIP() << "fio isn't installed";
-  }
-
-  void start_agent(const std::vector<std::string>& more = {}) {
-    Agent::Options options;
-    options.latency = true;
-    std::vector<std::string> all = flags({"--interval=500ms", "--worker.deadline=400ms"});
-    all.insert(all.end(), more.begin(), more.end());
-    agent = std::make_unique<Agent>(all, options);
-    ASSERT_TRUE(agent->ready());
-    ASSERT_TRUE(agent->sees(program("block_rq_complete"), 1, 60s)) << agent->log();
-  }
-
-  static std::string program(const std::string& name) {
-    return "volumeter_bpf_program_attached{program=\"" + name + "\"}";
-  }
-
-  [[nodiscard]] Counts counts(const std::string& volume, const std::string& operation,
-                              const std::string& uid = kPod,
-                              const std::string& type = "csi") const {
-    const Metrics metrics = agent->metrics();
-    const auto value = [&](const std::string& series) {
-      const auto it = metrics.find(series);
-      return it == metrics.end() ? std::nan("") : it->second;
-    };
-    const std::string label = ",operation=\"" + operation + "\"";
-    Counts all;
-    all.completed = value(pod_series("io_" + operation + "s_completed_total", uid, volume, type));
-    all.timed = value(pod_series("io_latency_seconds_count", uid, volume, type, label));
-    for (std::size_t i = 0; i < kIoBounds.size(); ++i) {
-      std::ostringstream bound;
-      bound << kIoBounds[i];
-      all.cumulative[i] = value(pod_series("io_latency_seconds_bucket", uid, volume, type,
-                                           label + ",le=\"" + bound.str() + "\""));
-    }
-    all.cumulative.back() = all.timed;
-    return all;
-  }
-
-  // Of the bucket with quantile `q` of what came between.
-  static std::size_t bucket_of_quantile(const Counts& before, const Counts& after, double q) {
-    const double rank = q * (after.timed - before.timed);
-    std::size_t i = 0;
-    while (i < kIoBounds.size() && after.cumulative[i] - before.cumulative[i] < rank) ++i;
-    return i;
-  }
-  static std::size_t bucket_of(double seconds) {
-    return static_cast<std::size_t>(std::lower_bound(kIoBounds.begin(), kIoBounds.end(), seconds) -
-                                    kIoBounds.begin());
-  }
-
-  std::string block_claim(const std::string& volume, const std::string& device) const {
-    node->block_volume(kPod, volume, device);
-    return device;
-  }
-
-  std::unique_ptr<Agent> agent;
-};
 
 TEST_F(LatencyTest, ABlockVolumesCountsAreFiosExactly) {
   const std::string device = attach_loop(node->image("", 64 << 20));
@@ -154,7 +55,7 @@ TEST_F(LatencyTest, OnAFilesystemCountsAreAtLeastFios) {
     })) << fstype
         << ": " << counts(fstype, "write").timed - before.timed << " timed, "
         << counts(fstype, "write").completed - before.completed << " completed";
-    EXPECT_GE(agent->metric(pod_series("io_flushes_total", kPod, fstype)).value_or(0), 10);
+    EXPECT_GE(agent->metric(pod_series("io_flush_requests_total", kPod, fstype)).value_or(0), 10);
   }
 }
 
@@ -215,42 +116,12 @@ TEST_F(LatencyTest, AnotherDiskOnTheSameLoopNumberStartsAtZero) {
   detach_loop(device);
 }
 
-// The pods' I/O to a disk that they share, by their cgroups.
-class Cgroup {
- public:
-  explicit Cgroup(const std::string& uid) {
-    const bool v1 = fs::exists("/sys/fs/cgroup/blkio");
-    root_ = v1 ? "/sys/fs/cgroup/blkio/kubepods" : "/sys/fs/cgroup/kubepods";
-    pod_ = root_ + "/pod" + uid;
-    fs::create_directories(pod_);
-    if (!v1) {
-      for (const std::string& parent : {std::string("/sys/fs/cgroup"), root_, pod_}) {
-        std::ofstream(parent + "/cgroup.subtree_control") << "+io" << std::flush;
-      }
-    }
-    fs::create_directories(pod_ + "/container");
-  }
-  Cgroup(const Cgroup&) = delete;
-  Cgroup& operator=(const Cgroup&) = delete;
-  ~Cgroup() {
-    for (const std::string& path : {pod_ + "/container", pod_, root_}) ::rmdir(path.c_str());
-  }
-  // A command that runs the rest of its line in the container.
-  [[nodiscard]] std::vector<std::string> wrapper() const {
-    return {"sh", "-c", "echo $$ > " + pod_ + "/container/cgroup.procs && exec \"$@\"", "sh"};
-  }
-
- private:
-  std::string root_;
-  std::string pod_;
-};
-
 TEST_F(LatencyTest, VolumesThatShareADiskAreToldApartByTheirPods) {
   const std::string disk = node->directory() + "/disk";
   const std::string device = node->mount_image(node->image("ext4", 64 << 20), "ext4", disk);
   const Cgroup mine(kPod);
   const Cgroup other(kOtherPod);
-  for (const std::string uid : {kPod, kOtherPod}) {
+  for (const std::string& uid : {kPod, kOtherPod}) {
     make_directories(disk + "/" + uid);
     Node::bind(disk + "/" + uid, node->volume_dir(uid, "local-volume", "data"));
   }
@@ -315,11 +186,12 @@ TEST_F(LatencyTest, WithoutStatisticsTheIssueOfRequestsIsNoted) {
   const std::string device = attach_loop(node->image("", 32 << 20));
   struct stat st {};
   ASSERT_EQ(::stat(device.c_str(), &st), 0);
-  auto complete = attach_block_program(kRequestComplete, {}, true);
+  auto complete = attach_latency_program(kRequestComplete, {}, true);
   ASSERT_TRUE(complete) << complete.error().message;
   const std::vector<int> maps(complete->begin() + 1, complete->end());
-  auto memory = BlockMemory::map(maps.front());
-  ASSERT_TRUE(memory);
+  auto mapped = map_latency_memory(maps.front());
+  ASSERT_TRUE(mapped);
+  auto memory = std::make_unique<BlockMemory>(*mapped);
   memory->watch({{{major(st.st_rdev), minor(st.st_rdev)}, 0, 7, 0}});
   const auto writes = [&] {
     const auto buckets = memory->read(7).operations[BLOCK_WRITE].buckets;
@@ -331,7 +203,7 @@ TEST_F(LatencyTest, WithoutStatisticsTheIssueOfRequestsIsNoted) {
   EXPECT_EQ(writes(), 0U);
   EXPECT_EQ(memory->read(7).untimed, 500U) << "nobody knows their start";
   EXPECT_EQ(memory->without_start(), 500U);
-  auto issue = attach_block_program(kRequestIssue, maps, true);
+  auto issue = attach_latency_program(kRequestIssue, maps, true);
   ASSERT_TRUE(issue) << issue.error().message;
   memory->set_issuing(true);
   fio(job);
@@ -404,73 +276,6 @@ TEST_F(LatencyTest, DfAndThePageShowTheLastMinute) {
   EXPECT_EQ(run(df).text.find("W P99"), std::string::npos);
 }
 
-// Databases, on volumes of their own.
-class DatabaseTest : public LatencyTest {
- protected:
-  // A directory for `user` on an ext4 claim.
-  std::string home(const std::string& volume, const std::string& user) const {
-    const std::string where = node->csi_dir(kPod, volume);
-    node->mount_image(node->image("ext4", 256 << 20), "ext4", where);
-    // The kubelet's directories are root's alone.
-    for (fs::path path = where; path != "/"; path = path.parent_path()) {
-      fs::permissions(path, fs::perms::others_exec, fs::perm_options::add);
-    }
-    make_directories(where + "/home");
-    must_run({"chown", user, where + "/home"});
-    return where + "/home";
-  }
-  void expect_synced_writes(const std::string& volume, double commits) const {
-    const Counts now = counts(volume, "write");
-    EXPECT_GE(now.completed, commits);
-    EXPECT_GE(now.timed, commits);
-    EXPECT_GE(agent->metric(pod_series("io_flushes_total", kPod, volume)).value_or(0), commits / 2);
-  }
-};
-
-TEST_F(DatabaseTest, RedisWithEveryWriteInItsLog) {
-  if (run({"redis-server", "--version"}).code != 0) GTEST_SKIP() << "redis-server isn't installed";
-  const std::string data = home("redis", "nobody");
-  start_agent();
-  if (IsSkipped()) return;
-  const std::string socket = node->directory() + "/redis.sock";
-  const Process server({"redis-server", "--port", "0", "--unixsocket", socket, "--dir", data,
-                        "--appendonly", "yes", "--appendfsync", "always", "--save", ""});
-  ASSERT_TRUE(eventually([&] {
-    return run({"redis-cli", "-s", socket, "ping"}).text == "PONG\n";
-  }));
-  must_run({"redis-benchmark", "-s", socket, "-q", "-c", "1", "-n", "200", "-t", "set"});
-  expect_synced_writes("redis", 200);
-}
-
-TEST_F(DatabaseTest, PostgresqlWithPgbench) {
-  const Output where = run({"sh", "-c", "ls -d /usr/lib/postgresql/*/bin | tail -1"});
-  std::string bin = where.text.substr(0, where.text.find('\n'));
-  if (!fs::exists(bin + "/pgbench")) GTEST_SKIP() << "postgresql isn't installed";
-  const std::string data = home("pg", "postgres");
-  start_agent();
-  if (IsSkipped()) return;
-  const auto as_postgres = [&](std::vector<std::string> argv) {
-    argv.insert(argv.begin(),
-                {"setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"});
-    return argv;
-  };
-  must_run(as_postgres({bin + "/initdb", "-D", data + "/db", "-A", "trust", "--no-sync"}));
-  const std::string sockets = node->directory() + "/pg";  // a socket's path must be short
-  make_directories(sockets);
-  must_run({"chown", "postgres", sockets});
-  const Process server(
-      as_postgres({bin + "/postgres", "-D", data + "/db", "-k", sockets, "-h", ""}));
-  ASSERT_TRUE(eventually(
-      [&] {
-        return run(as_postgres({bin + "/pg_isready", "-q", "-h", sockets})).code == 0;
-      },
-      60s));
-  must_run(as_postgres({bin + "/createdb", "-h", sockets, "bench"}));
-  must_run(as_postgres({bin + "/pgbench", "-h", sockets, "-i", "-q", "bench"}));
-  must_run(as_postgres({bin + "/pgbench", "-h", sockets, "-c", "1", "-t", "200", "bench"}));
-  expect_synced_writes("pg", 200);
-}
-
 TEST_F(LatencyTest, WithoutTheCapabilityOnlyThatPartIsOff) {
   node->mount_image(node->image("ext4", 32 << 20), "ext4", node->csi_dir(kPod, "data"));
   Agent::Options options;
@@ -490,14 +295,17 @@ TEST_F(LatencyTest, WithoutTheCapabilityOnlyThatPartIsOff) {
 TEST_F(LatencyTest, WithoutTypeInformationOnlyThatPartIsOff) {
   if (!std::filesystem::exists("/sys/kernel/btf/vmlinux")) GTEST_SKIP() << "there is none anyway";
   node->mount_image(node->image("ext4", 32 << 20), "ext4", node->csi_dir(kPod, "data"));
-  Node::bind("/dev/null", "/sys/kernel/btf/vmlinux");
   Agent::Options options;
   options.latency = true;
+  // In a mount namespace of its own: others look there, too.
+  options.wrapper = {
+      "unshare", "--mount", "--propagation=slave",
+      "sh",      "-c",      "mount --bind /dev/null /sys/kernel/btf/vmlinux && exec \"$@\"",
+      "sh"};
   const Agent agent_without(flags({"--interval=500ms", "--worker.deadline=400ms"}), options);
   EXPECT_TRUE(eventually(
       [&] { return agent_without.log().find("CONFIG_DEBUG_INFO_BTF") != std::string::npos; }, 60s))
       << agent_without.log();
-  Node::unmount("/sys/kernel/btf/vmlinux");
   EXPECT_TRUE(agent_without.sees(program("block_rq_complete"), 0, 60s)) << agent_without.log();
   EXPECT_TRUE(agent_without.metric(pod_series("io_reads_completed_total", kPod, "data")));
 }

@@ -1,7 +1,7 @@
 // Attaching and detaching BPF programs, by processes of their own.
 #include "collect/tracer.h"
 
-#include "measure/latency/block_programs.h"
+#include "measure/latency/programs.h"
 #include "system_test.h"
 
 namespace volumeter::test {
@@ -23,9 +23,10 @@ class Wanting final : public TracingMeasurer {
                                                 const std::vector<int>& /*maps*/) const override {
     return Error{"not in this process", 0};
   }
+  [[nodiscard]] std::size_t map_count() const override { return kLatencyMaps; }
   Status adopt(const std::vector<UniqueFd>& maps) override {
     ++adopted;
-    return maps.size() == 2 ? Status(Done{}) : Status(Error{"not two maps", 0});
+    return maps.size() == kLatencyMaps ? Status(Done{}) : Status(Error{"not all maps", 0});
   }
   void on_attached(const std::string& program, bool attached) override {
     events.push_back((attached ? "+" : "-") + program);

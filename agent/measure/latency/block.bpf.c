@@ -14,7 +14,7 @@
 #include <bpf/bpf_helpers.h>
 #include <bpf/bpf_tracing.h>
 
-#include "block_record.h"
+#include "maps.bpf.h"
 
 #define CO_RE __attribute__((preserve_access_index))
 
@@ -75,32 +75,16 @@ enum req_flag_bits { __REQ_PREFLUSH };
 #define REQ_OP_MASK 0xff
 enum { OP_READ, OP_WRITE, OP_FLUSH };  // include/linux/blk_types.h, enum req_op
 
-struct block_memory memory;
-
 // Set before loading, by a test: as if no queue kept statistics.
 const volatile int ignore_statistics = 0;
 
-struct started {
-  __u64 ns;
-  __u16 slot;  // of a bio: the device it was for, which may be another when it completes
-  __u16 kind;
-  __u32 unused;
-};
-
-struct {
-  __uint(type, BPF_MAP_TYPE_HASH);
-  __uint(max_entries, BLOCK_IN_FLIGHT);
-  __type(key, __u64);  // the address of a request or bio
-  __type(value, struct started);
-} in_flight SEC(".maps");
-
 static __always_inline struct block_entry* find(__u32 device, __u64 cgroup) {
   if (!device) return 0;  // of a hidden disk; and what an empty entry has
-  const __u32 table = memory.active & 1;
+  const __u32 table = shared.block.active & 1;
   const __u32 hash = block_hash(device, cgroup);
 #pragma unroll
   for (__u32 i = 0; i < BLOCK_PROBES; i++) {
-    struct block_entry* entry = &memory.tables[table][(hash + i) & (BLOCK_ENTRIES - 1)];
+    struct block_entry* entry = &shared.block.tables[table][(hash + i) & (BLOCK_ENTRIES - 1)];
     if (entry->device == device && entry->cgroup == cgroup) return entry;
     if (entry->device == 0) break;
   }
@@ -131,7 +115,7 @@ static __always_inline __u32 bucket_of(__u64 ns) {
 }
 
 static __always_inline struct block_cell* cell_of(__u32 slot) {
-  struct block_cell* cell = memory.cells[slot & (BLOCK_SLOTS - 1)];
+  struct block_cell* cell = shared.block.cells[slot & (BLOCK_SLOTS - 1)];
   // Linux 6.1's verifier loses the bounds of slot and shard when the compiler joins them.
   asm volatile("" : "+r"(cell));
   return cell + (bpf_get_smp_processor_id() & (BLOCK_SHARDS - 1));
@@ -149,6 +133,28 @@ static __always_inline void count(__u32 slot, __u32 kind, __u64 device_ns, __u64
   if (bucket < BLOCK_BUCKETS) __sync_fetch_and_add(&operation->buckets[bucket], 1);
   __sync_fetch_and_add(&operation->device_ns, device_ns);
   if (queue_ns) __sync_fetch_and_add(&operation->queue_ns, queue_ns);
+}
+
+// While somebody waits for a sync on the device: that it had this to do. Requests that wait behind
+// each other's flushes wait for the device.
+static __always_inline void occupy(__u32 slot, __u64 start, __u64 device_start, __u64 now) {
+  struct block_busy* busy = &shared.block.busy[slot & (BLOCK_SLOTS - 1)];
+  if (!busy->waiting) return;
+  __sync_fetch_and_add(&busy->device_ns, now - device_start);
+  if (device_start > start) __sync_fetch_and_add(&busy->queue_ns, device_start - start);
+  // Requests complete on several CPUs at a time; each moment counts once.
+  __u64 until = busy->until;
+#pragma unroll
+  for (int i = 0; i < 4; i++) {
+    const __u64 from = start > until ? start : until;
+    if (from >= now) return;
+    const __u64 seen = __sync_val_compare_and_swap(&busy->until, until, now);
+    if (seen == until) {
+      __sync_fetch_and_add(&busy->busy_ns, now - from);
+      return;
+    }
+    until = seen;
+  }
 }
 
 static __always_inline int has_flag(struct request* rq, int is_stats) {
@@ -193,15 +199,15 @@ static __always_inline __u64 device_start(struct request* rq, int has_start) {
   if (has_flag(rq, 1) && !ignore_statistics) {
     ns = rq->io_start_time_ns;
   } else {
-    __sync_fetch_and_add(&memory.without_start, 1);
+    __sync_fetch_and_add(&shared.block.without_start, 1);
     struct started* issued = 0;
-    if (memory.issuing || has_start) issued = bpf_map_lookup_elem(&in_flight, &key);
+    if (shared.block.issuing || has_start) issued = bpf_map_lookup_elem(&in_flight, &key);
     // An older one is of a request that was here before.
     if (issued && (!has_start || issued->ns >= rq->start_time_ns)) ns = issued->ns;
     if (issued) bpf_map_delete_elem(&in_flight, &key);
     return ns;
   }
-  if (memory.issuing) bpf_map_delete_elem(&in_flight, &key);
+  if (shared.block.issuing) bpf_map_delete_elem(&in_flight, &key);
   return ns;
 }
 
@@ -211,28 +217,32 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 SEC("tp_btf/block_rq_complete")
 int BPF_PROG(block_rq_complete, struct request* rq, int error, unsigned int bytes) {
   const __u32 kind = kind_of(rq->cmd_flags & REQ_OP_MASK);
-  if (kind == BLOCK_OTHER) return 0;
-  // A part of a request; or the empty completion of one whose flush came first, which completes
-  // again with its data.
-  if (bytes < rq->__data_len || (kind != BLOCK_FLUSH && bytes == 0)) return 0;
+  if (kind == BLOCK_OTHER || bytes < rq->__data_len) return 0;  // the latter: a part of a request
   struct block_entry* entry = find_device(rq);
   if (!entry || entry->flags & BLOCK_BIO_BASED) return 0;
   const __u64 now = bpf_ktime_get_ns();
-  if (kind == BLOCK_FLUSH) {
-    const __u64 start = rq->start_time_ns;
-    if (start && start <= now) count(entry->slot, BLOCK_FLUSH, now - start, 0);
+  const int has_start = has_flag(rq, 0);
+  const __u64 made = rq->start_time_ns;
+  // A flush is the driver's own request. One whose flush came first completes without bytes, too:
+  // again with its data, if it has any.
+  if (kind == BLOCK_FLUSH || bytes == 0) {
+    if ((kind == BLOCK_FLUSH || has_start) && made && made <= now) {
+      occupy(entry->slot, made, made, now);
+    }
     return 0;
   }
-  const int has_start = has_flag(rq, 0);
   const __u64 start = device_start(rq, has_start);
+  const __u64 preflush = bpf_core_enum_value(enum req_flag_bits, __REQ_PREFLUSH);
+  const int flushed = rq->cmd_flags >> preflush & 1;
+  if (has_start && made <= now) {
+    occupy(entry->slot, made, flushed || start < made || start > now ? made : start, now);
+  }
   if (entry->flags & BLOCK_SPLIT) entry = find_pod(entry, rq->bio);
   if (start == 0 || start > now) {
     __sync_fetch_and_add(&cell_of(entry->slot)->untimed, 1);
     return 0;
   }
-  __u64 queue_ns = 0;
-  if (has_start && rq->start_time_ns < start) queue_ns = start - rq->start_time_ns;
-  count(entry->slot, kind, now - start, queue_ns);
+  count(entry->slot, kind, now - start, has_start && made < start ? start - made : 0);
   return 0;
 }
 
@@ -258,9 +268,11 @@ int BPF_PROG(block_bio_queue, struct bio* bio) {
     if (!(bio->bi_opf >> preflush & 1)) return 0;
     kind = BLOCK_FLUSH;
   }
+  const __u32 device_slot = entry->slot;
   if (entry->flags & BLOCK_SPLIT && kind != BLOCK_FLUSH) entry = find_pod(entry, bio);
   const __u64 key = (__u64)bio;
-  const struct started queued = {.ns = bpf_ktime_get_ns(), .slot = entry->slot, .kind = kind};
+  const struct started queued = {
+      .ns = bpf_ktime_get_ns(), .slot = entry->slot, .device_slot = device_slot, .kind = kind};
   bpf_map_update_elem(&in_flight, &key, &queued, BPF_ANY);
   return 0;
 }
@@ -271,7 +283,10 @@ int BPF_PROG(block_bio_complete, struct request_queue* q, struct bio* bio) {
   struct started* queued = bpf_map_lookup_elem(&in_flight, &key);
   if (!queued || queued->kind == BLOCK_OTHER) return 0;
   const __u64 now = bpf_ktime_get_ns();
-  if (now >= queued->ns) count(queued->slot, queued->kind, now - queued->ns, 0);
+  if (now >= queued->ns) {
+    occupy(queued->device_slot, queued->ns, queued->ns, now);
+    count(queued->slot, queued->kind, now - queued->ns, 0);
+  }
   bpf_map_delete_elem(&in_flight, &key);
   return 0;
 }

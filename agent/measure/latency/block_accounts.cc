@@ -14,11 +14,15 @@ SlotKey without_cgroup(SlotKey key) {
   return key;
 }
 
+}  // namespace
+
 bool is_timed(const BlockDevice& block, const BlockPrograms& programs) {
   if (block.bio_based) return programs.bios;
   // Without accounting a request doesn't say which partition it is for.
   return programs.requests && (block.disk.empty() || block.accounts);
 }
+
+namespace {
 
 std::optional<std::size_t> disk_of(const Inventory& inventory, const BlockDevice& partition) {
   for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
@@ -29,12 +33,14 @@ std::optional<std::size_t> disk_of(const Inventory& inventory, const BlockDevice
 
 }  // namespace
 
-Status BlockAccounts::adopt(int fd) {
-  auto memory = BlockMemory::map(fd);
-  if (!memory) return memory.error();
-  memory_.emplace(std::move(memory).value());
+std::optional<std::uint16_t> BlockAccounts::slot_of(const Inventory& inventory,
+                                                    std::size_t device) const {
+  return slots_.find(key_of_device(inventory, device));
+}
+
+void BlockAccounts::adopt(SharedMemory memory) {
+  memory_.emplace(std::move(memory));
   if (inventory_) watch(inventory_);
-  return Done{};
 }
 
 bool BlockAccounts::watch(std::shared_ptr<const Inventory> inventory) {
@@ -90,8 +96,7 @@ std::optional<BlockAccount> BlockAccounts::account(const Inventory& inventory, s
   const BlockDevice& block = inventory.devices[device].block;
   const auto slot = memory_ ? slots_.find(key) : std::nullopt;
   if (!slot || !is_timed(block, programs)) return std::nullopt;
-  BlockAccount account{memory_->read(*slot),
-                       key.cgroup == 0 && (block.disk.empty() || block.bio_based),
+  BlockAccount account{memory_->read(*slot), key.cgroup == 0 && block.bio_based,
                        !block.bio_based && block.accounts};
   // Part of it went by unseen: no part is better than a part.
   if (account.counts.untimed > 0 && !programs.issue) return std::nullopt;

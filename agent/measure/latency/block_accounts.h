@@ -15,7 +15,7 @@ namespace volumeter {
 // What is known of one volume or device.
 struct BlockAccount {
   BlockCounts counts;
-  // Flushes are requests of whole disks: a partition's, or a pod's on a shared disk, can't be told.
+  // Where flushes are requests they are the disk's, which counts them itself (/proc/diskstats).
   bool flushes_known = true;
   // Bios are given to the device as they are made; and without accounting nobody notes when that
   // was.
@@ -29,11 +29,13 @@ struct BlockPrograms {
   bool bios = false;
 };
 
+// Whether what the device does can be timed.
+bool is_timed(const BlockDevice& block, const BlockPrograms& programs);
+
 // Of one thread at a time.
 class BlockAccounts {
  public:
-  // The map that holds the memory.
-  Status adopt(int fd);
+  void adopt(SharedMemory memory);
   [[nodiscard]] bool adopted() const { return memory_.has_value(); }
 
   // From now on what is on `inventory`'s devices is counted. True when some of them is new.
@@ -45,6 +47,10 @@ class BlockAccounts {
       const Inventory& inventory, const BlockPrograms& programs) const;
   [[nodiscard]] std::vector<std::optional<BlockAccount>> devices(
       const Inventory& inventory, const BlockPrograms& programs) const;
+
+  // Where all of a device's I/O of an inventory that is watched is counted.
+  [[nodiscard]] std::optional<std::uint16_t> slot_of(const Inventory& inventory,
+                                                     std::size_t device) const;
 
   void set_issuing(bool attached);
   [[nodiscard]] std::uint64_t without_start() const;

@@ -2,10 +2,7 @@
 #include "measure/latency/block_accounts.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "host/unique_fd.h"
 #include "volumeter/measurement.h"
 
 namespace volumeter {
@@ -15,15 +12,10 @@ constexpr BlockPrograms kAll = {true, true, true};
 
 class BlockAccountsTest : public testing::Test {
  protected:
-  BlockAccountsTest() : fd_(::memfd_create("block", MFD_CLOEXEC)) {
-    const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
-    size_ = (sizeof(block_memory) + page - 1) / page * page;
-    EXPECT_EQ(::ftruncate(fd_.get(), static_cast<off_t>(size_)), 0);
-    memory_ = static_cast<block_memory*>(
-        ::mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, fd_.get(), 0));
-    EXPECT_TRUE(accounts_.adopt(fd_.get()));
+  BlockAccountsTest() : shared_(std::make_shared<latency_memory>()) {
+    memory_ = &shared_->block;
+    accounts_.adopt(shared_);
   }
-  ~BlockAccountsTest() override { ::munmap(memory_, size_); }
 
   std::size_t device(const std::string& name, const std::string& disk = "") {
     Device& device = inventory_.devices.emplace_back();
@@ -76,8 +68,7 @@ class BlockAccountsTest : public testing::Test {
     return reads(accounts_.devices(inventory_, kAll)[device]);
   }
 
-  UniqueFd fd_;
-  std::size_t size_ = 0;
+  SharedMemory shared_;
   block_memory* memory_ = nullptr;
   BlockAccounts accounts_;
   Inventory inventory_;
@@ -89,7 +80,7 @@ TEST_F(BlockAccountsTest, AnInventoryThatWasThereFirstIsWatched) {
   BlockAccounts late;
   late.watch(std::make_shared<const Inventory>(inventory_));
   EXPECT_FALSE(late.devices(inventory_, kAll)[0]);
-  ASSERT_TRUE(late.adopt(fd_.get()));
+  late.adopt(shared_);
   EXPECT_TRUE(late.devices(inventory_, kAll)[0]);
 }
 

@@ -1,14 +1,13 @@
-// The daemon's end of the memory that block.bpf.c counts in (block_record.h). Reading and writing
-// it takes no system call and no capability.
+// The daemon's end of the memory that block.bpf.c counts in (block_record.h).
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
-#include "measure/latency/block_record.h"
+#include "measure/latency/latency_memory.h"
 #include "volumeter/mount_entry.h"
-#include "volumeter/result.h"
 
 namespace volumeter {
 
@@ -41,13 +40,8 @@ std::size_t fill_table(const std::vector<BlockWatch>& watches, block_entry* tabl
 // Of one thread at a time.
 class BlockMemory {
  public:
-  // `fd`: the map that holds it, of which this needs no more afterwards.
-  static Result<BlockMemory> map(int fd);
-  ~BlockMemory();
-  BlockMemory(BlockMemory&& other) noexcept;
-  BlockMemory& operator=(BlockMemory&&) = delete;
-  BlockMemory(const BlockMemory&) = delete;
-  BlockMemory& operator=(const BlockMemory&) = delete;
+  explicit BlockMemory(SharedMemory memory)
+      : shared_(std::move(memory)), memory_(&shared_->block) {}
 
   // From now on these are watched, and nothing else. Returns how many found no place.
   std::size_t watch(const std::vector<BlockWatch>& watches);
@@ -60,7 +54,7 @@ class BlockMemory {
   [[nodiscard]] std::uint64_t without_start() const;
 
  private:
-  explicit BlockMemory(block_memory* memory) : memory_(memory) {}
+  SharedMemory shared_;
   block_memory* memory_;
 };
 

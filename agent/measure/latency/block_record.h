@@ -1,5 +1,5 @@
-// What block.bpf.c and the daemon share: one piece of memory that both map. The daemon fills in
-// which devices to watch; the programs count. C, for both.
+// What block.bpf.c and the daemon share, in memory that both map. The daemon fills in which devices
+// to watch; the programs count. C, for both.
 //
 // Its size doesn't depend on the number of CPUs: CPUs share BLOCK_SHARDS copies of each counter.
 #pragma once
@@ -47,12 +47,24 @@ struct block_cell {
   __u64 untimed;                 // completions that nobody knows the start of
 } __attribute__((aligned(64)));  // a copy's neighbour is another CPU's
 
+// How long a device had something to do, kept while somebody waits for a sync: what call.bpf.c
+// splits waits by. By when requests completed, so it goes forward only.
+struct block_busy {
+  __u64 until;      // up to here it is counted
+  __u64 busy_ns;    // some request was waiting for the device, or at it
+  __u64 device_ns;  // sums over requests: at the device
+  __u64 queue_ns;   // and before that
+  __u32 waiting;    // syncs under way
+  __u32 unused;
+} __attribute__((aligned(64)));
+
 struct block_memory {
   __u32 active;         // which of the tables is in use; the daemon changes the other one
   __u32 issuing;        // block_rq_issue is attached
   __u64 without_start;  // completions of requests that didn't know when the device was given them
   struct block_entry tables[2][BLOCK_ENTRIES];
   struct block_cell cells[BLOCK_SLOTS][BLOCK_SHARDS];
+  struct block_busy busy[BLOCK_SLOTS];  // by a device's own slot
 };
 
 // Where the search for an entry begins; it goes on for BLOCK_PROBES entries.

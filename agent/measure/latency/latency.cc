@@ -1,7 +1,5 @@
 #include "measure/latency/latency.h"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 #include <mutex>
@@ -10,7 +8,10 @@
 #include <utility>
 
 #include "measure/latency/block_accounts.h"
-#include "measure/latency/block_programs.h"
+#include "measure/latency/block_metrics.h"
+#include "measure/latency/call_accounts.h"
+#include "measure/latency/call_metrics.h"
+#include "measure/latency/programs.h"
 #include "workers/tracing.h"
 
 namespace volumeter {
@@ -18,75 +19,26 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// One quantity, as a device's series and as a volume's.
-struct Metric {
-  Metric(const std::string& suffix, const std::string& help, MetricType type,
-         const std::vector<std::string>& extra)
-      : device{"volumeter_block_device_" + suffix,
-               help + " Without what is counted for volumes that share the device.",
-               type,
-               {"device"}},
-        volume(suffix, help + " Of a volume whose I/O can be told from others'.", type, extra) {
-    device.labels.insert(device.labels.end(), extra.begin(), extra.end());
-  }
-  MetricDesc device;
-  VolumeMetric volume;
-};
-
-const Metric kLatency("io_latency_seconds",
-                      "How long the device took for each read or write that it completed.",
-                      MetricType::kHistogram, {"operation"});
-const Metric kQueue("io_queue_seconds_total",
-                    "Seconds that completed reads and writes had waited for the device.",
-                    MetricType::kCounter, {"operation"});
-const Metric kFlushes("io_flushes_total", "Cache flushes that the device completed.",
-                      MetricType::kCounter, {});
-const Metric kFlushTime("io_flush_seconds_total", "Seconds that cache flushes took.",
-                        MetricType::kCounter, {});
-const std::array<std::string, 2> kOperations = {"read", "write"};
-
 // Of each new disk: long enough to have seen it at work.
 constexpr auto kIssueTrial = 60s;
 
-std::shared_ptr<const Histogram> histogram_of(const BlockCounts::Operation& operation) {
-  return std::make_shared<const Histogram>(
-      kIoBounds, std::vector<std::uint64_t>(operation.buckets.begin(), operation.buckets.end()),
-      operation.device_seconds);
-}
-
 class LatencyMeasurer final : public TracingMeasurer {
  public:
+  explicit LatencyMeasurer(bool reads_and_writes) : reads_and_writes_(reads_and_writes) {}
+
   [[nodiscard]] std::string_view name() const override { return "latency"; }
-
-  [[nodiscard]] std::vector<const MetricDesc*> families() const override {
-    std::vector<const MetricDesc*> all;
-    for (const Metric* metric : {&kLatency, &kQueue, &kFlushes, &kFlushTime}) {
-      all.insert(all.end(), {&metric->device, &metric->volume.claim, &metric->volume.pod});
-    }
-    return all;
-  }
-
-  [[nodiscard]] std::vector<std::string> all_programs() const override {
-    return {kRequestComplete, kRequestIssue, kBioQueue, kBioComplete};
-  }
+  [[nodiscard]] std::vector<const MetricDesc*> families() const override;
+  [[nodiscard]] std::vector<std::string> all_programs() const override;
+  [[nodiscard]] std::size_t map_count() const override { return kLatencyMaps; }
 
   [[nodiscard]] Result<std::vector<int>> attach(const std::string& program,
                                                 const std::vector<int>& maps) const override {
-    return attach_block_program(program, maps);
+    return attach_latency_program(program, maps);
   }
 
-  Status adopt(const std::vector<UniqueFd>& maps) override {
-    if (maps.empty()) return Error{"no map came with the program", EBADMSG};
-    const std::lock_guard lock(mutex_);
-    return accounts_.adopt(maps.front().get());
-  }
-
-  void set_inventory(const std::shared_ptr<const Inventory>& inventory) override {
-    const std::lock_guard lock(mutex_);
-    inventory_ = inventory;
-    if (accounts_.watch(inventory)) new_disk_at_ = Clock::now();
-  }
-
+  Status adopt(const std::vector<UniqueFd>& maps) override;
+  void set_inventory(const std::shared_ptr<const Inventory>& inventory) override;
+  void set_inodes(const std::vector<std::uint64_t>& inodes) override;
   [[nodiscard]] std::vector<std::string> wanted_programs() override;
   void on_attached(const std::string& program, bool attached) override;
   Status measure(const Inventory& inventory, MeasurementSet& out) override;
@@ -97,13 +49,65 @@ class LatencyMeasurer final : public TracingMeasurer {
 
   [[nodiscard]] bool wants_issue() const;
   [[nodiscard]] BlockPrograms programs() const;
+  void watch_calls();
 
+  const bool reads_and_writes_;
   std::mutex mutex_;  // all below: measure() runs on the HTTP thread
   BlockAccounts accounts_;
+  CallAccounts calls_;
   std::shared_ptr<const Inventory> inventory_;
+  std::vector<std::uint64_t> inodes_;  // parallel to its targets
   std::set<std::string> attached_;
   Clock::time_point new_disk_at_ = Clock::now();
 };
+
+std::vector<const MetricDesc*> LatencyMeasurer::families() const {
+  auto all = block_families();
+  const auto calls = call_families();
+  all.insert(all.end(), calls.begin(), calls.end());
+  return all;
+}
+
+std::vector<std::string> LatencyMeasurer::all_programs() const {
+  std::vector<std::string> all = {kRequestComplete, kRequestIssue, kBioQueue, kBioComplete};
+  all.insert(all.end(), sync_programs().begin(), sync_programs().end());
+  all.insert(all.end(), read_write_programs().begin(), read_write_programs().end());
+  return all;
+}
+
+Status LatencyMeasurer::adopt(const std::vector<UniqueFd>& maps) {
+  if (maps.empty()) return Error{"no map came with the program", EBADMSG};
+  auto memory = map_latency_memory(maps.front().get());
+  if (!memory) return memory.error();
+  const std::lock_guard lock(mutex_);
+  accounts_.adopt(*memory);
+  calls_.adopt(*memory);
+  watch_calls();
+  return Done{};
+}
+
+void LatencyMeasurer::set_inventory(const std::shared_ptr<const Inventory>& inventory) {
+  const std::lock_guard lock(mutex_);
+  inventory_ = inventory;
+  inodes_.clear();
+  if (accounts_.watch(inventory)) new_disk_at_ = Clock::now();
+}
+
+void LatencyMeasurer::set_inodes(const std::vector<std::uint64_t>& inodes) {
+  const std::lock_guard lock(mutex_);
+  inodes_ = inodes;
+  watch_calls();
+}
+
+void LatencyMeasurer::watch_calls() {
+  if (!inventory_ || inodes_.size() != inventory_->targets.size()) return;
+  calls_.watch(*inventory_, inodes_, [this](std::size_t device) -> std::optional<std::uint16_t> {
+    const BlockDevice& block = inventory_->devices[device].block;
+    const bool accounted = block.bio_based || block.accounts;
+    if (!accounted || !is_timed(block, programs())) return std::nullopt;
+    return accounts_.slot_of(*inventory_, device);
+  });
+}
 
 // Where a queue keeps statistics, its requests know when the device was given them, and
 // block_rq_issue would only cost. Whether each does, only time tells.
@@ -124,6 +128,10 @@ std::vector<std::string> LatencyMeasurer::wanted_programs() {
   if (requests && wants_issue()) wanted.emplace_back(kRequestIssue);
   if (requests) wanted.emplace_back(kRequestComplete);
   if (bios) wanted.insert(wanted.end(), {kBioComplete, kBioQueue});
+  if (!calls_.any()) return wanted;
+  wanted.insert(wanted.end(), sync_programs().begin(), sync_programs().end());
+  if (!reads_and_writes_) return wanted;
+  wanted.insert(wanted.end(), read_write_programs().begin(), read_write_programs().end());
   return wanted;
 }
 
@@ -135,6 +143,7 @@ void LatencyMeasurer::on_attached(const std::string& program, bool attached) {
     attached_.erase(program);
   }
   if (program == kRequestIssue) accounts_.set_issuing(attached);
+  watch_calls();
 }
 
 BlockPrograms LatencyMeasurer::programs() const {
@@ -145,35 +154,11 @@ BlockPrograms LatencyMeasurer::programs() const {
 Status LatencyMeasurer::measure(const Inventory& inventory, MeasurementSet& out) {
   const std::lock_guard lock(mutex_);
   if (!accounts_.adopted()) return Error{"no BPF program is attached", 0};
-  const auto subjects = accounts_.subjects(inventory, programs());
-  for (std::size_t i = 0; i < subjects.size(); ++i) {
-    if (!subjects[i]) continue;
-    const Subject& subject = inventory.subjects[i];
-    const BlockCounts& counts = subjects[i]->counts;
-    for (std::size_t o = 0; o < kOperations.size(); ++o) {
-      out.add(kLatency.volume, subject, {kOperations[o]}, histogram_of(counts.operations[o]));
-      if (!subjects[i]->queue_known) continue;
-      out.add(kQueue.volume, subject, {kOperations[o]}, counts.operations[o].queue_seconds);
-    }
-    if (!subjects[i]->flushes_known) continue;
-    out.add(kFlushes.volume, subject, static_cast<double>(counts.flushes));
-    out.add(kFlushTime.volume, subject, counts.flush_seconds);
-  }
-  const auto devices = accounts_.devices(inventory, programs());
-  for (std::size_t i = 0; i < devices.size(); ++i) {
-    const Device& device = inventory.devices[i];
-    if (!devices[i] || device.owner || !device.shown()) continue;
-    const BlockCounts& counts = devices[i]->counts;
-    for (std::size_t o = 0; o < kOperations.size(); ++o) {
-      const std::vector<std::string> labels = {device.labels->front(), kOperations[o]};
-      out.add(kLatency.device, make_labels(labels), histogram_of(counts.operations[o]));
-      if (!devices[i]->queue_known) continue;
-      out.add(kQueue.device, labels, counts.operations[o].queue_seconds);
-    }
-    if (!devices[i]->flushes_known) continue;
-    out.add(kFlushes.device, device.labels, static_cast<double>(counts.flushes));
-    out.add(kFlushTime.device, device.labels, counts.flush_seconds);
-  }
+  add_block_times(inventory, accounts_.subjects(inventory, programs()),
+                  accounts_.devices(inventory, programs()), out);
+  if (!calls_.any()) return Done{};
+  add_call_times(inventory, calls_.subjects(inventory), reads_and_writes_, out);
+  add_lost_calls(calls_.lost(), out);
   return Done{};
 }
 
@@ -181,18 +166,28 @@ void LatencyMeasurer::add_io_totals(const Inventory& inventory, std::vector<IoTo
   const std::lock_guard lock(mutex_);
   if (!accounts_.adopted()) return;
   const auto subjects = accounts_.subjects(inventory, programs());
+  const auto calls = calls_.subjects(inventory);
   for (std::size_t i = 0; i < totals.size(); ++i) {
-    if (!subjects[i]) continue;
-    totals[i].latency.emplace();
-    for (std::size_t o = 0; o < kOperations.size(); ++o) {
-      const auto& buckets = subjects[i]->counts.operations[o].buckets;
-      (*totals[i].latency)[o].assign(buckets.begin(), buckets.end());
+    if (subjects[i]) {
+      totals[i].latency.emplace();
+      for (std::size_t o = 0; o < totals[i].latency->size(); ++o) {
+        const auto& buckets = subjects[i]->counts.operations[o].buckets;
+        (*totals[i].latency)[o].assign(buckets.begin(), buckets.end());
+      }
     }
+    if (!calls[i]) continue;
+    const CallCounts& counts = calls[i]->counts;
+    const auto& buckets = counts.operations[CALL_SYNC].buckets;
+    totals[i].syncs.emplace(buckets.begin(), buckets.end());
+    if (!calls[i]->wait_known) continue;
+    totals[i].wait = {counts.device_seconds, counts.queue_seconds, above_seconds(counts)};
   }
 }
 
 }  // namespace
 
-std::unique_ptr<Measurer> make_latency_measurer() { return std::make_unique<LatencyMeasurer>(); }
+std::unique_ptr<Measurer> make_latency_measurer(bool reads_and_writes) {
+  return std::make_unique<LatencyMeasurer>(reads_and_writes);
+}
 
 }  // namespace volumeter

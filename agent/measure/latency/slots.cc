@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <set>
-#include <utility>
 
 namespace volumeter {
 
@@ -20,24 +19,15 @@ SlotKey key_of_pod(const Inventory& inventory, const PodDevice& pod_device) {
           inventory.pods[pod_device.pod].cgroup.value_or(0)};
 }
 
-Slots::Slots() {
-  for (std::uint16_t slot = 0; slot < BLOCK_SLOTS; ++slot) free_.push_back(slot);
-}
-
-std::optional<std::uint16_t> Slots::find(const SlotKey& key) const {
-  const auto it = used_.find(key);
-  return it == used_.end() ? std::nullopt : std::optional(it->second);
-}
-
 std::vector<BlockWatch> Slots::assign(const Inventory& inventory, const Visit& clear,
                                       const Visit& release, std::size_t& lost) {
-  std::vector<std::pair<SlotKey, BlockWatch>> wanted;
+  std::vector<SlotKey> keys;
+  std::vector<BlockWatch> wanted;
   std::set<std::size_t> split;
   for (const PodDevice& pod : inventory.pod_devices) {
     split.insert(pod.device);
-    SlotKey key = key_of_pod(inventory, pod);
-    const BlockWatch watch{key.device, key.cgroup, 0, 0};
-    wanted.emplace_back(std::move(key), watch);
+    keys.push_back(key_of_pod(inventory, pod));
+    wanted.push_back({keys.back().device, keys.back().cgroup, 0, 0});
   }
   std::vector<std::size_t> devices;
   for (std::size_t i = 0; i < inventory.devices.size(); ++i) {
@@ -52,32 +42,20 @@ std::vector<BlockWatch> Slots::assign(const Inventory& inventory, const Visit& c
     BlockWatch watch{device.block.number, 0, 0, 0};
     if (device.block.bio_based) watch.flags |= BLOCK_BIO_BASED;
     if (split.contains(i)) watch.flags |= BLOCK_SPLIT;
-    wanted.emplace_back(key_of_device(inventory, i), watch);
+    keys.push_back(key_of_device(inventory, i));
+    wanted.push_back(watch);
   }
 
-  std::map<SlotKey, std::uint16_t> now;
-  for (const auto& [key, watch] : wanted) {
-    if (const auto node = used_.extract(key); !node.empty()) now[key] = node.mapped();
-  }
-  for (const auto& [key, slot] : used_) release(key, slot);
+  const auto slots = pool_.assign(keys, clear, release);
   std::vector<BlockWatch> watches;
-  for (auto& [key, watch] : wanted) {
-    auto it = now.find(key);
-    if (it == now.end() && !free_.empty()) {
-      clear(key, free_.front());
-      it = now.emplace(key, free_.front()).first;
-      free_.pop_front();
-    }
-    if (it == now.end()) {
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (!slots[i]) {
       ++lost;
       continue;
     }
-    watch.slot = it->second;
-    watches.push_back(watch);
+    wanted[i].slot = *slots[i];
+    watches.push_back(wanted[i]);
   }
-  // Not before: the table in use still leads to them.
-  for (const auto& [key, slot] : used_) free_.push_back(slot);
-  used_ = std::move(now);
   return watches;
 }
 

@@ -1,17 +1,14 @@
 // Which slot of the programs' memory counts for whom.
 #pragma once
 
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <functional>
-#include <map>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "measure/latency/block_memory.h"
+#include "measure/latency/slot_pool.h"
 #include "volumeter/inventory.h"
 
 namespace volumeter {
@@ -31,22 +28,20 @@ struct SlotKey {
 SlotKey key_of_device(const Inventory& inventory, std::size_t device);
 SlotKey key_of_pod(const Inventory& inventory, const PodDevice& pod_device);
 
-// Slots keep their counts as long as somebody has them. Of one thread at a time.
+// Of one thread at a time.
 class Slots {
  public:
-  Slots();
-
-  using Visit = std::function<void(const SlotKey&, std::uint16_t)>;
-  // What to watch for `inventory`: each key keeps its slot, new ones get slots that `clear` has
-  // been called for, the others lose theirs to `release` first. `lost` is how many got none.
+  using Visit = SlotPool<SlotKey>::Visit;
+  // What to watch for `inventory`, as SlotPool::assign(). `lost` is how many got no slot.
   std::vector<BlockWatch> assign(const Inventory& inventory, const Visit& clear,
                                  const Visit& release, std::size_t& lost);
 
-  [[nodiscard]] std::optional<std::uint16_t> find(const SlotKey& key) const;
+  [[nodiscard]] std::optional<std::uint16_t> find(const SlotKey& key) const {
+    return pool_.find(key);
+  }
 
  private:
-  std::map<SlotKey, std::uint16_t> used_;
-  std::deque<std::uint16_t> free_;  // the longest unused first: a completion may be under way
+  SlotPool<SlotKey> pool_{BLOCK_SLOTS};
 };
 
 }  // namespace volumeter

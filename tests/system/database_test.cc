@@ -1,0 +1,83 @@
+// Databases, on volumes of their own: what they wait for when they commit.
+#include "support/postgres.h"
+#include "sync_fixture.h"
+
+namespace volumeter::test {
+namespace {
+
+class DatabaseTest : public SlowDiskTest {
+ protected:
+  // A directory for `user` on the volume's filesystem.
+  static std::string home(const std::string& where, const std::string& user) {
+    // The kubelet's directories are root's alone.
+    for (fs::path path = where; path != "/"; path = path.parent_path()) {
+      fs::permissions(path, fs::perms::others_exec, fs::perm_options::add);
+    }
+    make_directories(where + "/home");
+    must_run({"chown", user, where + "/home"});
+    return where + "/home";
+  }
+  void expect_synced_writes(const std::string& volume, double commits) const {
+    const Counts now = counts(volume, "write");
+    EXPECT_GE(now.completed, commits);
+    EXPECT_GE(now.timed, commits);
+    EXPECT_GE(agent->metric(pod_series("io_flush_requests_total", kPod, volume)).value_or(0),
+              commits / 2);
+    const Waits syncs = waits(volume);
+    EXPECT_GE(syncs.count, commits);
+    EXPECT_NEAR(syncs.split(), syncs.seconds, syncs.seconds * 0.01);
+  }
+};
+
+TEST_F(DatabaseTest, RedisWithEveryWriteInItsLog) {
+  if (run({"redis-server", "--version"}).code != 0) GTEST_SKIP() << "redis-server isn't installed";
+  const std::string data = home(ext4_claim("redis"), "nobody");
+  start();
+  if (IsSkipped()) return;
+  const std::string socket = node->directory() + "/redis.sock";
+  const Process server({"redis-server", "--port", "0", "--unixsocket", socket, "--dir", data,
+                        "--appendonly", "yes", "--appendfsync", "always", "--save", ""});
+  ASSERT_TRUE(eventually([&] {
+    return run({"redis-cli", "-s", socket, "ping"}).text == "PONG\n";
+  }));
+  must_run({"redis-benchmark", "-s", socket, "-q", "-c", "1", "-n", "200", "-t", "set"});
+  expect_synced_writes("redis", 200);
+}
+
+TEST_F(DatabaseTest, PostgresqlsSyncsAloneSlowDownWithItsDisk) {
+  if (!Postgres::installed()) GTEST_SKIP() << "postgresql isn't installed";
+  const std::string pg = node->csi_dir(kPod, "pg");
+  mount(pg);
+  const std::string other = ext4_claim("other");
+  start();
+  if (IsSkipped()) return;
+  const Postgres server(home(pg, "postgres"), node->directory() + "/pg");
+  const Waits start = waits("pg");
+  const Postgres::Result quick = server.bench(200);
+  const Waits before = waits("pg");
+  expect_synced_writes("pg", 200);
+  EXPECT_LE(quantile_of(before - start, 0.5), 0.025);
+
+  const Process neighbour({"fio", "--name=neighbour", "--directory=" + other, "--rw=randwrite",
+                           "--size=4m", "--fsync=1", "--thinktime=10ms", "--time_based",
+                           "--runtime=600", "--output=/dev/null"});
+  ASSERT_TRUE(eventually([&] { return waits("other").count > 0; }));
+  const Waits other_before = waits("other");
+  slow->delay(10);
+  const Postgres::Result slowed = server.bench(60);
+  slow->delay(0);
+  const Waits during = waits("pg") - before;
+  const Waits beside = waits("other") - other_before;
+  EXPECT_GE(during.count, 60);
+  EXPECT_GE(quantile_of(during, 0.99), 0.025);
+  EXPECT_GT(during.device, 0.8 * during.seconds) << during.queue << " " << during.above;
+  EXPECT_GT(beside.count, 10);
+  EXPECT_LE(quantile_of(beside, 0.99), 0.025) << "its neighbour's disk is as quick as before";
+  // A transaction is little else than waiting for its commit.
+  EXPECT_GT(slowed.seconds, 0.01);
+  EXPECT_GE(slowed.seconds, quick.seconds * 2);
+  EXPECT_NEAR(during.seconds / 60, slowed.seconds, slowed.seconds * 0.5);
+}
+
+}  // namespace
+}  // namespace volumeter::test
