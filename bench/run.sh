@@ -16,4 +16,7 @@ build/release/bench/bench_walk
 for what in latency claims; do
   build/release/bench/bench_io "$what"
 done
+for what in calls postgresql; do
+  build/release/bench/bench_sync "$what"
+done
 tests/vm/run.sh 'build/release/bench/bench_walk quota'

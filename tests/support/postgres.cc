@@ -1,5 +1,6 @@
 #include "support/postgres.h"
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -43,6 +44,11 @@ Postgres::Postgres(const std::string& data, const std::string& sockets) : socket
   if (!ready) std::fprintf(stderr, "PostgreSQL doesn't start\n");
   must_run(as_postgres({"createdb", "-h", sockets, "bench"}));
   must_run(as_postgres({"pgbench", "-h", sockets, "-i", "-q", "bench"}));
+}
+
+Postgres::~Postgres() {
+  server_->signal(SIGINT);  // without waiting for clients
+  server_->wait(60s);
 }
 
 Postgres::Result Postgres::bench(int transactions) const {

@@ -16,13 +16,17 @@ class Postgres {
   // Makes a database of pgbench's in `data`, an empty directory that the user postgres may write
   // to, and starts a server; its socket lies in `sockets`, whose path must be short.
   Postgres(const std::string& data, const std::string& sockets);
+  // Waits until it has let go of its files.
+  ~Postgres();
+  Postgres(const Postgres&) = delete;
+  Postgres& operator=(const Postgres&) = delete;
 
   struct Result {
     double seconds = 0;  // a transaction took on average
     double transactions_per_second = 0;
   };
   // One client, so many transactions one after the other.
-  [[nodiscard]] Result bench(int transactions) const;
+  Result bench(int transactions) const;  // NOLINT(modernize-use-nodiscard): may only warm up
 
  private:
   static std::string programs();  // their directory; empty: not installed

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "system_test.h"
+#include "latency_fixture.h"
 
 namespace volumeter::test {
 namespace {
@@ -29,6 +29,10 @@ class NfsTest : public SystemTest {
       must_run({"rpc.mountd", "-N", "3"});
     }
     Node::mount("tmpfs", export_, "tmpfs", 0, "size=8m");
+    serve();
+  }
+  // What is mounted at export_ now.
+  void serve() const {
     must_run({"exportfs", "-o", "rw,fsid=0,no_root_squash,no_subtree_check,insecure",
               "127.0.0.1:" + export_});
     start_server();
@@ -163,6 +167,48 @@ TEST_F(NfsTest, TheAgentEndsWhileAServerIsGone) {
   ASSERT_TRUE(agent.sees(pod_series("responsive", "u", "share", "nfs"), 0, 60s));
   agent.process().signal(SIGTERM);
   EXPECT_EQ(agent.process().wait(30s), 0);
+}
+
+// The application's wait for its server, on a share and under its claim's name.
+TEST_F(NfsTest, SyncsAreAsSlowAsTheServersDisk) {
+  make_directories(node->directory() + "/slow");
+  StallFs slow(node->directory() + "/slow", node->image("ext4", 64 << 20));
+  const std::string device = attach_loop(node->directory() + "/slow/disk");
+  stop_server();
+  must_run({"exportfs", "-u", "127.0.0.1:" + export_});
+  Node::mount(device, export_, "ext4", 0);
+  serve();
+  const std::string where = node->volume_dir(kPod, "nfs", "share");
+  mount_at(where);
+  {
+    Agent::Options options;
+    options.latency = true;
+    const Agent agent(flags({"--interval=1s", "--worker.deadline=800ms"}), options);
+    ASSERT_TRUE(agent.ready(60s));
+    ASSERT_TRUE(eventually(
+        [&] { return agent.log().find("program=\"libaio_sync\"") != std::string::npos; }, 120s))
+        << agent.log();
+    slow.delay(100);
+    const Json sync = fio({"--directory=" + where, "--rw=randwrite", "--size=1m", "--number_ios=6",
+                           "--fsync=1", "--direct=0"})["sync"]["lat_ns"];
+    slow.delay(0);
+    const auto value = [&](const std::string& metric) {
+      return agent.metric(pod_series(metric, kPod, "share", "nfs")).value_or(0);
+    };
+    EXPECT_EQ(value("sync_latency_seconds_count"), 5);
+    const double felt = sync["mean"].get<double>() / 1e9;
+    EXPECT_GE(felt, 0.1);
+    EXPECT_NEAR(value("sync_latency_seconds_sum") / 5, felt, felt * 0.1);
+    EXPECT_EQ(agent.get("/metrics").body.find("wait_seconds_total{"), std::string::npos)
+        << "nobody here can tell what the server waits for";
+  }
+  must_run({"umount", where});
+  mounted_.clear();
+  stop_server();
+  must_run({"exportfs", "-u", "127.0.0.1:" + export_});
+  Node::unmount(export_);
+  detach_loop(device);
+  serve();
 }
 
 }  // namespace

@@ -1,5 +1,10 @@
 // How long applications wait for syncs, and whose that is: against what fio, databases and the
 // kernel say.
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "measure/latency/call_record.h"
 #include "sync_fixture.h"
 
@@ -27,9 +32,9 @@ TEST_F(SyncTest, CountsAreFiosExactly) {
     const Waits before = waits("data");
     const Json sync = fio(arguments)["sync"]["lat_ns"];
     const Waits done = waits("data") - before;
-    // fio unmaps with a last msync, which it doesn't count.
     const double least = sync["N"];
     EXPECT_EQ(least, 99);
+    // fio unmaps with a last msync, which it doesn't count.
     EXPECT_GE(done.count, least) << job.back();
     EXPECT_LE(done.count, least + (job.front() == "--ioengine=mmap" ? 1 : 0)) << job.back();
     EXPECT_GT(done.seconds, 0) << job.back();
@@ -143,6 +148,36 @@ TEST_F(SlowDiskTest, OfTwoClaimsOnItOnlyTheOneThatWaitsShows) {
   EXPECT_GT(a_done.device, 0.8 * a_done.seconds);
   EXPECT_EQ(waits("b", "local").count, b_before.count);
   EXPECT_EQ(waits("b", "local").seconds, b_before.seconds);
+}
+
+// libaio's own call, which fio doesn't make.
+void sync_by_aio(int file) {
+  aio_context_t context = 0;
+  iocb request{};
+  request.aio_fildes = static_cast<unsigned>(file);
+  request.aio_lio_opcode = IOCB_CMD_FSYNC;
+  std::array<iocb*, 1> requests = {&request};
+  io_event done{};
+  EXPECT_EQ(::syscall(SYS_io_setup, 1, &context), 0);
+  EXPECT_EQ(::syscall(SYS_io_submit, context, 1, requests.data()), 1);
+  EXPECT_EQ(::syscall(SYS_io_getevents, context, 1, 1, &done, nullptr), 1);
+  EXPECT_EQ(done.res, 0);
+  ::syscall(SYS_io_destroy, context);
+}
+
+TEST_F(SyncTest, LibaiosAreTimedWhereTheKernelLetsUs) {
+  const std::string where = ext4_claim("data");
+  start();
+  if (IsSkipped()) return;
+  const UniqueFd file(::open((where + "/f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+  ASSERT_TRUE(file);
+  const auto timed = agent->metric(program("libaio_sync"));
+  ASSERT_TRUE(timed) << "it says whether it can";
+  for (int i = 0; i < 5; ++i) {
+    ASSERT_EQ(::pwrite(file.get(), "x", 1, i), 1);
+    sync_by_aio(file.get());
+  }
+  EXPECT_EQ(waits("data").count, *timed == 1 ? 5 : 0);
 }
 
 // A server that doesn't answer, and more threads that wait for it than there is memory for.
