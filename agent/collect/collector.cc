@@ -132,7 +132,7 @@ void Collector::spread_inventory() {
     live->set_inventory(inventory);
   }
   sampler_.set_inventory(inventory);
-  inodes_.clear();
+  inodes_.reset();
   spread_inodes();
   walker_.set_inventory(inventory,
                         [this](std::size_t target) { return sampler_.reachable(target); });
@@ -151,7 +151,7 @@ void Collector::spread_inodes() {
   if (inodes == inodes_) return;
   inodes_ = std::move(inodes);
   for (LiveMeasurer* live : live_measurers(measurers_, options_.sampler.disabled)) {
-    live->set_inodes(inodes_);
+    live->set_inodes(*inodes_);
   }
   tracer_.look();
 }

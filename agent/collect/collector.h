@@ -78,8 +78,8 @@ class Collector {
   DeletedFiles deleted_files_;
   Tracer tracer_;
   IoHistory io_history_;
-  MeasurementSet described_;           // of the observer's inventory
-  std::vector<std::uint64_t> inodes_;  // of its targets, as last spread
+  MeasurementSet described_;                          // of the observer's inventory
+  std::optional<std::vector<std::uint64_t>> inodes_;  // of its targets, as last spread
   std::function<void(const Snapshot&)> listener_;
   const std::chrono::steady_clock::time_point started_ = std::chrono::steady_clock::now();
   UniqueFd mount_events_;

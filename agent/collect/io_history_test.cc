@@ -50,6 +50,29 @@ TEST(Activity, WithoutLatencyTheRatesRemain) {
   EXPECT_FALSE(activity->read_p50);
 }
 
+TEST(Activity, SyncsHaveTheCauseThatDominated) {
+  IoTotals before = totals(1);
+  before.syncs = IoTotals::Buckets{0, 5, 0, 0};
+  before.wait = {100, 2, 3};  // long ago the device was slow
+  IoTotals after = totals(31);
+  after.syncs = IoTotals::Buckets{10, 5, 0, 0};
+  after.wait = {101, 2.5, 6};
+  auto activity = activity_between(before, after, 30, kBounds);
+  ASSERT_TRUE(activity);
+  EXPECT_EQ(activity->sync_p50, 0.5);
+  EXPECT_EQ(activity->wait_cause, WaitCause::kAbove);
+  after.wait = {101, 12.5, 6};
+  EXPECT_EQ(activity_between(before, after, 30, kBounds)->wait_cause, WaitCause::kQueue);
+  after.wait = {111, 2.5, 6};
+  EXPECT_EQ(activity_between(before, after, 30, kBounds)->wait_cause, WaitCause::kDevice);
+  after.wait = before.wait;
+  EXPECT_FALSE(activity_between(before, after, 30, kBounds)->wait_cause) << "nobody waited";
+  before.wait.reset();
+  activity = activity_between(before, after, 30, kBounds);
+  EXPECT_FALSE(activity->wait_cause);
+  EXPECT_TRUE(activity->sync_p50);
+}
+
 // A measurer whose counts are given to it.
 class Given final : public LiveMeasurer {
  public:
