@@ -170,16 +170,21 @@ int libaio_sync_function_exit(void* context) { return exit_thread(context); }
 // --- io_uring: on tracepoints the file is known at the end only, but for those that aren't
 // registered.
 
+// IO_URING_F_NONBLOCK is the sign bit: asked so, they only say that they would block.
+static __always_inline int enter_request(struct io_kiocb* request, int flags) {
+  return flags < 0 ? 0 : enter_thread(BPF_CORE_READ(request, file), CALL_SYNC);
+}
+
 SEC("fentry/io_fsync")
-int BPF_PROG(io_uring_fsync_function_enter, struct io_kiocb* request) {
-  return enter_thread(BPF_CORE_READ(request, file), CALL_SYNC);
+int BPF_PROG(io_uring_fsync_function_enter, struct io_kiocb* request, int flags) {
+  return enter_request(request, flags);
 }
 SEC("fexit/io_fsync")
 int io_uring_fsync_function_exit(void* context) { return exit_thread(context); }
 
 SEC("fentry/io_sync_file_range")
-int BPF_PROG(io_uring_range_function_enter, struct io_kiocb* request) {
-  return enter_thread(BPF_CORE_READ(request, file), CALL_SYNC);
+int BPF_PROG(io_uring_range_function_enter, struct io_kiocb* request, int flags) {
+  return enter_request(request, flags);
 }
 SEC("fexit/io_sync_file_range")
 int io_uring_range_function_exit(void* context) { return exit_thread(context); }
@@ -225,11 +230,16 @@ static __always_inline int completed(struct io_kiocb* request) {
   return end(&key, BPF_CORE_READ(request, file));
 }
 
+// io_uring_submit_req was called io_uring_submit_sqe until Linux 6.3.
 #define RING(name, group)                                                                     \
   SEC("tp_btf/io_uring_submit_req")                                                           \
   int name##_tracepoint_enter(__u64* context) { return submitted((void*)context[0], group); } \
   SEC("tp_btf/io_uring_complete")                                                             \
-  int name##_tracepoint_exit(__u64* context) { return completed((void*)context[1]); }
+  int name##_tracepoint_exit(__u64* context) { return completed((void*)context[1]); }         \
+  SEC("tp_btf/io_uring_submit_sqe")                                                           \
+  int name##_older_enter(__u64* context) { return submitted((void*)context[0], group); }      \
+  SEC("tp_btf/io_uring_complete")                                                             \
+  int name##_older_exit(__u64* context) { return completed((void*)context[1]); }
 
 RING(io_uring_fsync, RING_FSYNC)
 RING(io_uring_range, RING_RANGE)

@@ -26,7 +26,7 @@ Error explain(const std::string& what, int code) {
   if (code == EPERM || code == EACCES) {
     error.message +=
         " (it needs CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN, and a seccomp profile "
-        "that lets bpf(2) through)";
+        "that lets bpf(2) through; and functions are traced only where the kernel has fentry)";
   } else if (libbpf_get_error(btf__load_vmlinux_btf()) != 0) {
     error.message += " (the kernel has no type information: CONFIG_DEBUG_INFO_BTF)";
   } else if (what.find("sys_") != std::string::npos && code == ENOENT) {
@@ -156,9 +156,9 @@ Result<std::vector<int>> attach_latency_program(const std::string& program,
     return Object(block->obj).attach(program, {program}, maps);
   }
   Result<std::vector<int>> result = Error{"no BPF program is called " + program, ENOENT};
-  for (const std::string way : {"_function", "_tracepoint"}) {
+  for (const std::string way : {"_function", "_tracepoint", "_older"}) {
     auto attached = attach_call(program, way, maps);
-    // Why the first way is closed says more than why the second is.
+    // Why the first way is closed says more than why the others are.
     if (attached || result.error().code == ENOENT) result = std::move(attached);
     if (result) break;
   }
