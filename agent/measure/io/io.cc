@@ -37,8 +37,10 @@ class IoMeasurer final : public LiveMeasurer {
 
   [[nodiscard]] std::vector<const MetricDesc*> families() const override {
     std::vector<const MetricDesc*> all = {&kInfo, &kSize, &kWaiting, &kStalled};
-    for (const DiskField& field : disk_fields()) {
-      all.insert(all.end(), {&field.device, &field.volume.claim, &field.volume.pod});
+    for (std::size_t i = 0; i < disk_fields().size(); ++i) {
+      const DiskField& field = disk_fields()[i];
+      all.push_back(&field.device);
+      if (i != kDiscardsMerged) all.insert(all.end(), {&field.volume.claim, &field.volume.pod});
     }
     const auto nfs = nfs_families();
     all.insert(all.end(), nfs.begin(), nfs.end());
@@ -83,21 +85,24 @@ void add_diskstats(std::string_view text, const Inventory& inventory, Measuremen
   const std::vector<DiskField>& fields = disk_fields();
   const auto add = [&](const DiskCounters& one, const auto& add_field) {
     for (std::size_t i = 0; i < one.count; ++i) {
-      add_field(fields[i], static_cast<double>(one.values[i]) * fields[i].scale);
+      add_field(i, static_cast<double>(one.values[i]) * fields[i].scale);
     }
   };
   for (const Subject& subject : inventory.subjects) {
     const auto sum = sum_of(subject.devices, counters);
     if (!sum || subject.hidden) continue;
-    add(*sum, [&](const DiskField& field, double value) { out.add(field.volume, subject, value); });
+    add(*sum, [&](std::size_t i, double value) {
+      if (i != kDiscardsMerged) out.add(fields[i].volume, subject, value);
+    });
   }
   for (std::size_t i = 0; i < counters.size(); ++i) {
     const Device& device = inventory.devices[i];
     if (!counters[i] || device.owner || !device.shown()) continue;
     const bool idle = counters[i]->values[kReads] + counters[i]->values[kWrites] == 0;
     if (idle && !device.used && device.block.tier == Tier::kLoop) continue;
-    add(*counters[i],
-        [&](const DiskField& field, double value) { out.add(field.device, device.labels, value); });
+    add(*counters[i], [&](std::size_t field, double value) {
+      out.add(fields[field].device, device.labels, value);
+    });
   }
 }
 

@@ -106,14 +106,6 @@ static __always_inline struct block_entry* find_pod(struct block_entry* own, str
   return own;
 }
 
-static __always_inline __u32 bucket_of(__u64 ns) {
-  const __u64 bounds[BLOCK_BUCKETS - 1] = BLOCK_BOUNDS;
-  __u32 bucket = 0;
-#pragma unroll
-  for (int i = 0; i < BLOCK_BUCKETS - 1; i++) bucket += ns > bounds[i];
-  return bucket;
-}
-
 static __always_inline struct block_cell* cell_of(__u32 slot) {
   struct block_cell* cell = shared.block.cells[slot & (BLOCK_SLOTS - 1)];
   // Linux 6.1's verifier loses the bounds of slot and shard when the compiler joins them.

@@ -101,14 +101,6 @@ static __noinline int begin(const struct call_key* key, struct file* file, __u32
   return 0;
 }
 
-static __always_inline __u32 bucket_of(__u64 ns) {
-  const __u64 bounds[BLOCK_BUCKETS - 1] = BLOCK_BOUNDS;
-  __u32 bucket = 0;
-#pragma unroll
-  for (int i = 0; i < BLOCK_BUCKETS - 1; i++) bucket += ns > bounds[i];
-  return bucket;
-}
-
 // Of the time in which the device had something to do, requests spent so much waiting for it.
 static __always_inline void split(struct call_cell* cell, const struct call* call, __u64 ns) {
   struct block_busy* busy = busy_of(call->block_slot);

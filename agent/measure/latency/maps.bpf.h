@@ -1,5 +1,5 @@
-// The maps that all programs share, whichever of them is loaded first. After linux/bpf.h and
-// bpf/bpf_helpers.h.
+// What all programs share: the maps, whichever of them is loaded first, and the buckets. After
+// linux/bpf.h and bpf/bpf_helpers.h.
 #pragma once
 
 #include "call_record.h"
@@ -43,3 +43,11 @@ struct {
   __type(key, struct call_key);
   __type(value, struct call);
 } under_way SEC(".maps");
+
+static __always_inline __u32 bucket_of(__u64 ns) {
+  const __u64 bounds[BLOCK_BUCKETS - 1] = BLOCK_BOUNDS;
+  __u32 bucket = 0;
+#pragma unroll
+  for (int i = 0; i < BLOCK_BUCKETS - 1; i++) bucket += ns > bounds[i];
+  return bucket;
+}
