@@ -57,6 +57,7 @@ class Placement {
     const bool hold = out_.pods[volume.pod].leaving();
     const bool usable = volume.path.size() < PATH_MAX;  // a spec can hold any string
     if (usable && (own != nullptr ? !pseudo || volume.kind != VolumeKind::kHostPath : !pseudo)) {
+      volume.window = is_window(volume);
       volume.target = target(*mount, hold, below(volume.path, *mount));
       Target& found = out_.targets[*volume.target];
       found.walk = found.walk || may_walk(volume);
@@ -119,7 +120,7 @@ class Placement {
     if (is_network_filesystem(volume.mount->fstype)) {
       return wish != nullptr && *wish == "on" && is_ours_to_walk(volume);
     }
-    return (wish == nullptr || *wish != "off") && !is_window(volume);
+    return (wish == nullptr || *wish != "off") && !volume.window;
   }
 
   // A share is walked by one node only.

@@ -52,12 +52,12 @@ int check_visible(int fd, const WorkerRequest& request, std::uint64_t& inode) {
   struct statx st {};
   // The device number and the mount-root flag are the kernel's own: no need to ask a server, and
   // FUSE refuses root everything else on a user's private mount.
-  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, STATX_INO, &st) != 0) return errno;
+  if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) != 0) return errno;
   const bool mount_root = (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT & st.stx_attributes) != 0;
   const bool same_device =
       st.stx_dev_major == request.device.major && st.stx_dev_minor == request.device.minor;
   const bool visible = request.check == VisibilityCheck::kMountRoot ? mount_root : same_device;
-  inode = st.stx_ino;
+  if ((st.stx_mask & STATX_INO) != 0) inode = st.stx_ino;
   return visible ? 0 : kNotVisible;
 }
 

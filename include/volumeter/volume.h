@@ -101,6 +101,9 @@ struct Volume {
   // there lands on the node's root disk.
   bool mount_expected = true;
 
+  // It holds the kubelet's directory or containers' layers: what is done there is the node's.
+  bool window = false;
+
   // The filesystem that answers for `path`; absent when not mounted and for block volumes.
   std::optional<MountEntry> mount;
   // The filesystem holds more than this volume, so its numbers are not this volume's.

@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdlib>
+
 #include "measure/latency/call_record.h"
 #include "sync_fixture.h"
 
@@ -175,7 +177,9 @@ TEST_F(SyncTest, LibaiosAreTimedWhereTheKernelLetsUs) {
   if (IsSkipped()) return;
   const UniqueFd file(::open((where + "/f").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
   ASSERT_TRUE(file);
-  const bool timed = agent->log().find("attached\" program=\"libaio_sync\"") != std::string::npos;
+  // Debian's kernel has fentry; this machine's may have.
+  const bool timed = std::getenv("VOLUMETER_TEST_VM") != nullptr ||
+                     agent->log().find("attached\" program=\"libaio_sync\"") != std::string::npos;
   EXPECT_TRUE(agent->sees(program("libaio_sync"), timed ? 1 : 0)) << "it says whether it can";
   for (int i = 0; i < 5; ++i) {
     ASSERT_EQ(::pwrite(file.get(), "x", 1, i), 1);

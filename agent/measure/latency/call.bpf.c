@@ -63,7 +63,9 @@ struct pt_regs {
 
 #define O_DSYNC 010000  // a part of O_SYNC, too
 #define MS_SYNC 4
-#define REQ_F_FIXED_FILE 1  // as IOSQE_FIXED_FILE (include/uapi/linux/io_uring.h)
+// As IOSQE_FIXED_FILE and IOSQE_CQE_SKIP_SUCCESS (include/uapi/linux/io_uring.h).
+#define REQ_F_FIXED_FILE 1
+#define REQ_F_CQE_SKIP 64
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -216,8 +218,10 @@ static __always_inline int group_of(__u32 opcode, __u32* operation) {
 static __always_inline int submitted(struct io_kiocb* request, int group) {
   __u32 operation = CALL_SYNC;
   if (group_of(BPF_CORE_READ(request, opcode), &operation) != group) return 0;
+  const __u32 flags = BPF_CORE_READ(request, flags);
+  if (flags & REQ_F_CQE_SKIP) return 0;  // its end isn't told
   struct file* file = 0;
-  if (!(BPF_CORE_READ(request, flags) & REQ_F_FIXED_FILE)) {
+  if (!(flags & REQ_F_FIXED_FILE)) {
     file = file_of((__u32)BPF_CORE_READ(request, cqe.fd));
     if (!file) return 0;
   }
@@ -225,7 +229,9 @@ static __always_inline int submitted(struct io_kiocb* request, int group) {
   return begin(&key, file, operation);
 }
 
-static __always_inline int completed(struct io_kiocb* request) {
+static __always_inline int completed(struct io_kiocb* request, int group) {
+  __u32 operation = CALL_SYNC;
+  if (group_of(BPF_CORE_READ(request, opcode), &operation) != group) return 0;
   const struct call_key key = {.who = (__u64)request};
   return end(&key, BPF_CORE_READ(request, file));
 }
@@ -235,11 +241,11 @@ static __always_inline int completed(struct io_kiocb* request) {
   SEC("tp_btf/io_uring_submit_req")                                                           \
   int name##_tracepoint_enter(__u64* context) { return submitted((void*)context[0], group); } \
   SEC("tp_btf/io_uring_complete")                                                             \
-  int name##_tracepoint_exit(__u64* context) { return completed((void*)context[1]); }         \
+  int name##_tracepoint_exit(__u64* context) { return completed((void*)context[1], group); }  \
   SEC("tp_btf/io_uring_submit_sqe")                                                           \
   int name##_older_enter(__u64* context) { return submitted((void*)context[0], group); }      \
   SEC("tp_btf/io_uring_complete")                                                             \
-  int name##_older_exit(__u64* context) { return completed((void*)context[1]); }
+  int name##_older_exit(__u64* context) { return completed((void*)context[1], group); }
 
 RING(io_uring_fsync, RING_FSYNC)
 RING(io_uring_range, RING_RANGE)

@@ -75,16 +75,20 @@ static __always_inline void leave(const struct call* call) {
 // `file` 0: it isn't known before the end.
 static __noinline int begin(const struct call_key* key, struct file* file, __u32 operation) {
   if (!key) return 0;
+  // The end of an earlier one was never told: its program wasn't attached then.
+  struct call* before = bpf_map_lookup_elem(&under_way, key);
+  if (before) {
+    leave(before);
+    bpf_map_delete_elem(&under_way, key);
+  }
   struct call call = {.slot = CALL_SHARED, .block_slot = CALL_NO_DEVICE, .operation = operation};
   if (file) {
     struct call_entry* entry = find_volume(file);
     if (!entry) return 0;
     call.slot = entry->slot;
+    call.generation = shared.call.generations[entry->slot & (CALL_SLOTS - 1)];
     if (operation == CALL_SYNC) call.block_slot = entry->block_slot;
   }
-  // The end of an earlier one was never told.
-  struct call* before = bpf_map_lookup_elem(&under_way, key);
-  if (before) leave(before);
   call.ns = bpf_ktime_get_ns();
   if (call.block_slot != CALL_NO_DEVICE) {
     struct block_busy* busy = busy_of(call.block_slot);
@@ -109,9 +113,9 @@ static __always_inline void split(struct call_cell* cell, const struct call* cal
   const __u64 device = busy->device_ns - call->device_ns;
   const __u64 queue = busy->queue_ns - call->queue_ns;
   const __u64 queued = device + queue ? block * ((queue << 10) / (device + queue)) >> 10 : 0;
-  __sync_fetch_and_add(&cell->split_ns, ns);
-  __sync_fetch_and_add(&cell->queue_ns, queued);
   __sync_fetch_and_add(&cell->device_ns, block - queued);
+  __sync_fetch_and_add(&cell->queue_ns, queued);
+  __sync_fetch_and_add(&cell->above_ns, ns - block);
 }
 
 // `file`: where begin() didn't know it.
@@ -124,6 +128,8 @@ static __noinline int end(const struct call_key* key, struct file* file) {
   if (slot == CALL_SHARED && file) {
     struct call_entry* entry = find_volume(file);
     if (entry) slot = entry->slot;
+  } else if (call->generation != shared.call.generations[slot & (CALL_SLOTS - 1)]) {
+    slot = CALL_SHARED;  // somebody else's by now
   }
   if (slot < CALL_SLOTS) {
     struct call_cell* cell = shared.call.cells[slot & (CALL_SLOTS - 1)];

@@ -72,6 +72,7 @@ class CallAccounts {
   std::optional<CallMemory> memory_;
   SlotPool<Key> pool_{CALL_SLOTS};
   std::map<std::vector<std::string>, std::vector<Place>> known_;  // by a subject's labels
+  std::map<std::vector<std::string>, CallCounts> ended_;  // of places that have left, by labels
   bool any_ = false;
   std::size_t lost_ = 0;  // volumes that found no place
 };

@@ -52,9 +52,9 @@ class CallAccountsTest : public testing::Test {
     call_cell& cell = shared_->call.cells[entry(device, inode)->slot][2];
     cell.operations[CALL_SYNC].buckets[7]++;
     cell.operations[CALL_SYNC].ns += 4'000'000;
-    cell.split_ns += 4'000'000;
     cell.device_ns += 1'000'000;
     cell.queue_ns += 1'000'000;
+    cell.above_ns += 2'000'000;
   }
   std::optional<std::uint64_t> syncs(std::size_t subject) {
     const auto all = accounts_.subjects(inventory_);
@@ -63,7 +63,7 @@ class CallAccountsTest : public testing::Test {
   }
   std::map<std::string, double> waits() {
     MeasurementSet out;
-    add_call_times(inventory_, accounts_.subjects(inventory_), false, out);
+    add_call_times(inventory_, accounts_.subjects(inventory_), {true, false, false}, out);
     std::map<std::string, double> all;
     for (const Family& family : out.families()) {
       if (family.desc->name != "volumeter_volume_wait_seconds_total") continue;
@@ -131,6 +131,57 @@ TEST_F(CallAccountsTest, AnotherClaimInTheSamePlaceBeginsAtZero) {
   EXPECT_EQ(syncs(0), 0U);
 }
 
+// As a claim has it that two pods mount, each on a superblock of its own.
+TEST_F(CallAccountsTest, WhatAPlaceHadCountedStaysWhenItLeaves) {
+  const auto volume = claim("a", 1, "/", 2);
+  claim("other", 2, "/", 2);
+  inventory_.subjects.pop_back();
+  inventory_.subjects[volume].volumes = {0, 1};
+  watch();
+  sync(1, 0);
+  sync(2, 0);
+  EXPECT_EQ(syncs(volume), 2U);
+  inventory_.subjects[volume].volumes = {0};
+  watch();
+  EXPECT_EQ(syncs(volume), 2U);
+  sync(1, 0);
+  EXPECT_EQ(syncs(volume), 3U);
+}
+
+// A hostPath on a filesystem that is a claim's, too; and one directory in two ways.
+TEST_F(CallAccountsTest, AFilesystemWithADirectoryThatIsAVolumeIsToldByItsRoot) {
+  const auto whole = claim("whole", 2, "/", 2);
+  const auto inside = claim("inside", 2, "/mnt/a", 11);
+  const auto again = claim("again", 2, "/", 11);
+  inventory_.targets[2].below = "mnt/a";
+  inventory_.volumes[2].shares_filesystem = true;
+  watch();
+  sync(2, 2);
+  sync(2, 11);
+  sync(2, 11);
+  EXPECT_EQ(syncs(whole), 1U);
+  EXPECT_EQ(syncs(inside), 2U);
+  EXPECT_EQ(syncs(again), 2U);
+}
+
+TEST_F(CallAccountsTest, AWindowOnTheNodeIsNobodys) {
+  const auto window = claim("window", 2, "/var", 11);
+  inventory_.volumes[0].window = true;
+  watch();
+  EXPECT_EQ(syncs(window), std::nullopt);
+}
+
+// Without its programs nobody has counted: that isn't none.
+TEST_F(CallAccountsTest, WhatIsNotTimedIsAbsent) {
+  claim("a", 1, "/", 2);
+  watch();
+  MeasurementSet out;
+  add_call_times(inventory_, accounts_.subjects(inventory_), {false, false, false}, out);
+  EXPECT_TRUE(out.families().empty());
+  add_call_times(inventory_, accounts_.subjects(inventory_), {false, true, false}, out);
+  EXPECT_EQ(out.families().size(), 1U);
+}
+
 TEST_F(CallAccountsTest, TheWaitIsSplitAsFarAsItIsKnown) {
   const auto volume = claim("a", 1, "/", 2);
   watch();
@@ -167,7 +218,7 @@ TEST_F(CallAccountsTest, AVolumeWithoutAClaimShowsFromItsFirstSyncOn) {
   watch();
   const auto families = [&] {
     MeasurementSet out;
-    add_call_times(inventory_, accounts_.subjects(inventory_), false, out);
+    add_call_times(inventory_, accounts_.subjects(inventory_), {true, false, false}, out);
     return out.families().size();
   };
   EXPECT_EQ(families(), 0U);

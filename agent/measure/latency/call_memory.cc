@@ -28,9 +28,9 @@ void CallCounts::add(const CallCounts& other) {
     }
     operations[i].seconds += other.operations[i].seconds;
   }
-  split_seconds += other.split_seconds;
   device_seconds += other.device_seconds;
   queue_seconds += other.queue_seconds;
+  above_seconds += other.above_seconds;
 }
 
 std::size_t CallMemory::watch(const std::vector<CallWatch>& watches) {
@@ -51,14 +51,15 @@ CallCounts CallMemory::read(std::uint16_t slot) const {
       }
       counts.operations[i].seconds += seconds(cell.operations[i].ns);
     }
-    counts.split_seconds += seconds(cell.split_ns);
     counts.device_seconds += seconds(cell.device_ns);
     counts.queue_seconds += seconds(cell.queue_ns);
+    counts.above_seconds += seconds(cell.above_ns);
   }
   return counts;
 }
 
 void CallMemory::clear(std::uint16_t slot) {
+  std::atomic_ref(memory_->generations[slot]).fetch_add(1, std::memory_order_relaxed);
   std::memset(memory_->cells[slot], 0, sizeof memory_->cells[slot]);
 }
 

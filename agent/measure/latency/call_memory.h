@@ -1,7 +1,6 @@
 // The daemon's end of the memory that call.bpf.c counts in (call_record.h).
 #pragma once
 
-#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <utility>
@@ -19,18 +18,13 @@ struct CallCounts {
     double seconds = 0;
   };
   std::array<Times, CALL_OPERATIONS> operations;
-  // Of the syncs' time.
-  double split_seconds = 0;   // what could be told apart
-  double device_seconds = 0;  // of that: the device was at work
+  // Of the syncs' time, where it could be told.
+  double device_seconds = 0;  // the device was at work
   double queue_seconds = 0;   // requests waited for it
+  double above_seconds = 0;   // it had nothing to do
 
   void add(const CallCounts& other);
 };
-
-// Of the syncs' time: the volume's device had nothing to do.
-inline double above_seconds(const CallCounts& counts) {
-  return std::max(0.0, counts.split_seconds - counts.device_seconds - counts.queue_seconds);
-}
 
 // A directory, or a whole filesystem (inode 0), that is counted in `slot`; CALL_SHARED: other
 // watches say where in the filesystem.

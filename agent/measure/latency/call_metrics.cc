@@ -54,7 +54,7 @@ void add_wait(const Subject& subject, const CallAccount& account, MeasurementSet
   const CallCounts& counts = account.counts;
   out.add(kWait, subject, {"device"}, counts.device_seconds);
   if (account.queue_known) out.add(kWait, subject, {"queue"}, counts.queue_seconds);
-  out.add(kWait, subject, {"above"}, above_seconds(counts));
+  out.add(kWait, subject, {"above"}, counts.above_seconds);
 }
 
 }  // namespace
@@ -64,20 +64,19 @@ std::vector<const MetricDesc*> call_families() {
 }
 
 void add_call_times(const Inventory& inventory,
-                    const std::vector<std::optional<CallAccount>>& volumes, bool reads_and_writes,
-                    MeasurementSet& out) {
+                    const std::vector<std::optional<CallAccount>>& volumes,
+                    const TimedOperations& timed, MeasurementSet& out) {
   for (std::size_t i = 0; i < volumes.size(); ++i) {
     if (!volumes[i]) continue;
     const Subject& subject = inventory.subjects[i];
     const auto& operations = volumes[i]->counts.operations;
-    if (shown(subject, operations[CALL_SYNC])) {
+    if (timed[CALL_SYNC] && shown(subject, operations[CALL_SYNC])) {
       out.add(kSync, subject, {}, sync_histogram(operations[CALL_SYNC]));
       if (volumes[i]->wait_known) add_wait(subject, *volumes[i], out);
     }
-    if (!reads_and_writes) continue;
     for (const auto& [operation, name] :
          {std::pair(CALL_READ, "read"), std::pair(CALL_WRITE, "write")}) {
-      if (!shown(subject, operations[operation])) continue;
+      if (!timed[operation] || !shown(subject, operations[operation])) continue;
       out.add(kCalls, subject, {name}, call_histogram(operations[operation]));
     }
   }

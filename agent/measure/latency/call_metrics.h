@@ -1,6 +1,7 @@
 // What the calls that applications wait for look like in /metrics.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -12,10 +13,13 @@ namespace volumeter {
 
 std::vector<const MetricDesc*> call_families();
 
-// `volumes` is parallel to the inventory's subjects. Reads and writes only where they are timed.
+// By call_operation: whether the programs are attached that count it.
+using TimedOperations = std::array<bool, CALL_OPERATIONS>;
+
+// `volumes` is parallel to the inventory's subjects. Of operations only those that are timed.
 void add_call_times(const Inventory& inventory,
-                    const std::vector<std::optional<CallAccount>>& volumes, bool reads_and_writes,
-                    MeasurementSet& out);
+                    const std::vector<std::optional<CallAccount>>& volumes,
+                    const TimedOperations& timed, MeasurementSet& out);
 
 // How many weren't timed.
 void add_lost_calls(std::uint64_t lost, MeasurementSet& out);

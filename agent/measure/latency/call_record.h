@@ -34,20 +34,19 @@ struct call_times {
 
 struct call_cell {
   struct call_times operations[CALL_OPERATIONS];
-  // Of the syncs' time: what could be told apart, and the parts in which its device was at work,
-  // and in which requests waited for it.
-  __u64 split_ns;
+  // Of the syncs' time, where it could be told: the volume's device was at work, requests waited
+  // for it, it had nothing to do.
   __u64 device_ns;
   __u64 queue_ns;
+  __u64 above_ns;
 } __attribute__((aligned(64)));
 
 struct call_memory {
   __u32 active;  // which of the tables is in use; the daemon changes the other one
-  __u32
-      testing;  // somebody wants to know whether the programs are called at all: count in `tested`
-  __u64 tested;
+  __u32 unused;
   __u64 lost;  // calls that weren't timed, because too many were under way
   struct call_entry tables[2][CALL_ENTRIES];
+  __u16 generations[CALL_SLOTS];  // another one each time that a slot changes hands
   struct call_cell cells[CALL_SLOTS][CALL_SHARDS];
 };
 

@@ -49,6 +49,9 @@ class LatencyMeasurer final : public TracingMeasurer {
 
   [[nodiscard]] bool wants_issue() const;
   [[nodiscard]] BlockPrograms programs() const;
+  [[nodiscard]] TimedOperations timed_operations() const;
+  [[nodiscard]] std::vector<std::optional<CallAccount>> call_accounts(
+      const Inventory& inventory) const;
   void watch_calls();
 
   const bool reads_and_writes_;
@@ -151,13 +154,32 @@ BlockPrograms LatencyMeasurer::programs() const {
           attached_.contains(kBioQueue) && attached_.contains(kBioComplete)};
 }
 
+// What nobody counts isn't 0: the calls that most applications make must be timed.
+TimedOperations LatencyMeasurer::timed_operations() const {
+  const auto both = [this](const char* one, const char* other) {
+    return attached_.contains(one) && attached_.contains(other);
+  };
+  return {both("fsync", "fdatasync"), both("read", "pread64"), both("write", "pwrite64")};
+}
+
+std::vector<std::optional<CallAccount>> LatencyMeasurer::call_accounts(
+    const Inventory& inventory) const {
+  // A request whose way to the device nobody noted has all its time there.
+  const bool queue_known = accounts_.without_start() == 0 || attached_.contains(kRequestIssue);
+  auto all = calls_.subjects(inventory);
+  for (auto& account : all) {
+    if (account) account->queue_known = account->queue_known && queue_known;
+  }
+  return all;
+}
+
 Status LatencyMeasurer::measure(const Inventory& inventory, MeasurementSet& out) {
   const std::lock_guard lock(mutex_);
   if (!accounts_.adopted()) return Error{"no BPF program is attached", 0};
   add_block_times(inventory, accounts_.subjects(inventory, programs()),
                   accounts_.devices(inventory, programs()), out);
   if (!calls_.any()) return Done{};
-  add_call_times(inventory, calls_.subjects(inventory), reads_and_writes_, out);
+  add_call_times(inventory, call_accounts(inventory), timed_operations(), out);
   add_lost_calls(calls_.lost(), out);
   return Done{};
 }
@@ -166,7 +188,8 @@ void LatencyMeasurer::add_io_totals(const Inventory& inventory, std::vector<IoTo
   const std::lock_guard lock(mutex_);
   if (!accounts_.adopted()) return;
   const auto subjects = accounts_.subjects(inventory, programs());
-  const auto calls = calls_.subjects(inventory);
+  const auto calls = call_accounts(inventory);
+  const bool syncs_timed = timed_operations()[CALL_SYNC];
   for (std::size_t i = 0; i < totals.size(); ++i) {
     if (subjects[i]) {
       totals[i].latency.emplace();
@@ -175,12 +198,12 @@ void LatencyMeasurer::add_io_totals(const Inventory& inventory, std::vector<IoTo
         (*totals[i].latency)[o].assign(buckets.begin(), buckets.end());
       }
     }
-    if (!calls[i]) continue;
+    if (!calls[i] || !syncs_timed) continue;
     const CallCounts& counts = calls[i]->counts;
     const auto& buckets = counts.operations[CALL_SYNC].buckets;
     totals[i].syncs.emplace(buckets.begin(), buckets.end());
     if (!calls[i]->wait_known) continue;
-    totals[i].wait = {counts.device_seconds, counts.queue_seconds, above_seconds(counts)};
+    totals[i].wait = {counts.device_seconds, counts.queue_seconds, counts.above_seconds};
   }
 }
 

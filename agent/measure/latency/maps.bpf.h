@@ -34,7 +34,7 @@ struct call {
   __u16 slot;
   __u16 block_slot;
   __u16 operation;
-  __u16 unused;
+  __u16 generation;  // of the slot
 };
 
 struct {
