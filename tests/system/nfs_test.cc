@@ -41,9 +41,25 @@ class NfsTest : public SystemTest {
     if (export_.empty()) return;
     start_server();  // what hangs ends
     if (!mounted_.empty()) must_run({"umount", "-l", mounted_});
+    stop_serving();
+    Node::unmount(export_);
+  }
+  void stop_serving() {
     must_run({"exportfs", "-u", "127.0.0.1:" + export_});
     stop_server();
+    if (disk_.empty()) return;
     Node::unmount(export_);
+    detach_loop(disk_);
+    disk_.clear();
+  }
+  // Serves a filesystem on a disk that can be slowed down, in place of the one in memory.
+  void serve_from_slow_disk() {
+    stop_serving();
+    make_directories(node->directory() + "/slow");
+    slow_.emplace(node->directory() + "/slow", node->image("ext4", 64 << 20));
+    disk_ = attach_loop(node->directory() + "/slow/disk");
+    Node::mount(disk_, export_, "ext4", 0);
+    serve();
   }
 
   static void start_server() {
@@ -60,6 +76,8 @@ class NfsTest : public SystemTest {
 
   std::string export_;
   std::string mounted_;
+  std::optional<StallFs> slow_;
+  std::string disk_;  // what is served lies on it
 };
 
 TEST_F(NfsTest, AServerThatStopsCostsItsOwnVolumeOnly) {
@@ -175,44 +193,29 @@ TEST_F(NfsTest, TheAgentEndsWhileAServerIsGone) {
 
 // The application's wait for its server, on a share and under its claim's name.
 TEST_F(NfsTest, SyncsAreAsSlowAsTheServersDisk) {
-  make_directories(node->directory() + "/slow");
-  StallFs slow(node->directory() + "/slow", node->image("ext4", 64 << 20));
-  const std::string device = attach_loop(node->directory() + "/slow/disk");
-  stop_server();
-  must_run({"exportfs", "-u", "127.0.0.1:" + export_});
-  Node::mount(device, export_, "ext4", 0);
-  serve();
+  serve_from_slow_disk();
   const std::string where = node->volume_dir(kPod, "nfs", "share");
   mount_at(where);
-  {
-    Agent::Options options;
-    options.latency = true;
-    const Agent agent(flags({"--interval=1s", "--worker.deadline=800ms"}), options);
-    ASSERT_TRUE(agent.ready(60s));
-    ASSERT_TRUE(eventually(
-        [&] { return agent.log().find("program=\"libaio_sync\"") != std::string::npos; }, 120s))
-        << agent.log();
-    slow.delay(100);
-    const Json sync = fio({"--directory=" + where, "--rw=randwrite", "--size=1m", "--number_ios=6",
-                           "--fsync=1", "--direct=0"})["sync"]["lat_ns"];
-    slow.delay(0);
-    const auto value = [&](const std::string& metric) {
-      return agent.metric(pod_series(metric, kPod, "share", "nfs")).value_or(0);
-    };
-    EXPECT_EQ(value("sync_latency_seconds_count"), 5);
-    const double felt = sync["mean"].get<double>() / 1e9;
-    EXPECT_GE(felt, 0.1);
-    EXPECT_NEAR(value("sync_latency_seconds_sum") / 5, felt, felt * 0.1);
-    EXPECT_EQ(agent.get("/metrics").body.find("wait_seconds_total{"), std::string::npos)
-        << "nobody here can tell what the server waits for";
-  }
-  must_run({"umount", where});
-  mounted_.clear();
-  stop_server();
-  must_run({"exportfs", "-u", "127.0.0.1:" + export_});
-  Node::unmount(export_);
-  detach_loop(device);
-  serve();
+  Agent::Options options;
+  options.latency = true;
+  const Agent agent(flags({"--interval=1s", "--worker.deadline=800ms"}), options);
+  ASSERT_TRUE(agent.ready(60s));
+  ASSERT_TRUE(eventually(
+      [&] { return agent.log().find("program=\"libaio_sync\"") != std::string::npos; }, 120s))
+      << agent.log();
+  slow_->delay(100);
+  const Json sync = fio({"--directory=" + where, "--rw=randwrite", "--size=1m", "--number_ios=6",
+                         "--fsync=1", "--direct=0"})["sync"]["lat_ns"];
+  slow_->delay(0);
+  const auto value = [&](const std::string& metric) {
+    return agent.metric(pod_series(metric, kPod, "share", "nfs")).value_or(0);
+  };
+  EXPECT_EQ(value("sync_latency_seconds_count"), 5);
+  const double felt = sync["mean"].get<double>() / 1e9;
+  EXPECT_GE(felt, 0.1);
+  EXPECT_NEAR(value("sync_latency_seconds_sum") / 5, felt, felt * 0.1);
+  EXPECT_EQ(agent.get("/metrics").body.find("wait_seconds_total{"), std::string::npos)
+      << "nobody here can tell what the server waits for";
 }
 
 }  // namespace
