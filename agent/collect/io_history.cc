@@ -50,10 +50,18 @@ std::vector<std::optional<IoActivity>> IoHistory::activity(const Inventory& inve
       if (&moment == &last || before == moment.totals.end()) continue;
       // From before its programs were attached: less would be known for a minute.
       if (after->second.latency && !before->second.latency) continue;
-      if (after->second.syncs && !before->second.syncs) continue;
       const std::chrono::duration<double> seconds = last.when - moment.when;
-      all[i] = activity_between(before->second, after->second, seconds.count(), kIoBounds);
-      if (all[i]) break;
+      const auto activity =
+          activity_between(before->second, after->second, seconds.count(), kIoBounds);
+      if (!activity) continue;
+      if (!all[i]) all[i] = activity;
+      if (!after->second.syncs) break;
+      if (!before->second.syncs) continue;
+      // Their programs are attached last: since then, whatever is known of the time before.
+      all[i]->sync_p50 = activity->sync_p50;
+      all[i]->sync_p99 = activity->sync_p99;
+      all[i]->wait_cause = activity->wait_cause;
+      break;
     }
   }
   return all;

@@ -88,10 +88,14 @@ class Given final : public LiveMeasurer {
       const IoTotals::Buckets none(kIoBounds.size() + 1);
       one.latency = {none, none};
       (*one.latency)[0][0] = reads;
+      if (!syncs_timed) continue;
+      one.syncs = none;
+      (*one.syncs)[3] = reads;
     }
   }
   std::uint64_t reads = 0;
   bool timed = false;
+  bool syncs_timed = false;
 };
 
 class IoHistoryTest : public testing::Test {
@@ -139,6 +143,19 @@ TEST_F(IoHistoryTest, WhatIsMeasuredLaterIsNotHeldBackByWhatCameBefore) {
   ASSERT_TRUE(activity());
   EXPECT_EQ(activity()->seconds, 20);
   EXPECT_TRUE(activity()->read_p50);
+}
+
+TEST_F(IoHistoryTest, SyncsThatAreTimedLastCutNothingElseShort) {
+  given().timed = true;
+  for (int second = 0; second <= 30; second += 10) {
+    given().syncs_timed = second >= 20;
+    given().reads += 100;
+    record(std::chrono::seconds(second));
+  }
+  ASSERT_TRUE(activity());
+  EXPECT_EQ(activity()->seconds, 30);
+  EXPECT_EQ(activity()->reads_per_second, 10);
+  EXPECT_TRUE(activity()->sync_p50);
 }
 
 TEST_F(IoHistoryTest, AShortIntervalKeepsItSmallAndFresh) {
