@@ -120,10 +120,7 @@ int bench_postgresql() {
   must_run({"truncate", "-s", "512M", memory + "/image"});
   must_run({"mkfs.ext4", "-q", memory + "/image"});
   node.mount_image(memory + "/image", "ext4", where);
-  must_run({"sh", "-c",
-            "mkdir '" + where + "/home' && chown postgres '" + where + "/home' && d='" + where +
-                "' && while [ \"$d\" != / ]; do chmod o+x \"$d\"; d=$(dirname \"$d\"); done"});
-  const Postgres server(where + "/home", node.directory() + "/pg");
+  const Postgres server(home_of("postgres", where), node.directory() + "/pg");
   constexpr int kTransactions = 20000;
   server.bench(kTransactions);  // warm
   const int rounds = std::max(seconds_to_run() / 40, 5);

@@ -98,6 +98,17 @@ std::string attach_loop(const std::string& image) {
   die("no free loop device");
 }
 
+std::string home_of(const std::string& user, const std::string& where) {
+  namespace fs = std::filesystem;
+  for (fs::path path = where; path != "/"; path = path.parent_path()) {
+    fs::permissions(path, fs::perms::others_exec, fs::perm_options::add);
+  }
+  const std::string home = where + "/home";
+  make_directories(home);
+  must_run({"chown", user, home});
+  return home;
+}
+
 void detach_loop(const std::string& device) {
   const UniqueFd loop(::open(device.c_str(), O_RDONLY | O_CLOEXEC));
   if (loop) ::ioctl(loop.get(), LOOP_CLR_FD, 0);

@@ -88,6 +88,8 @@ class Node {
 };
 
 void make_directories(const std::string& path);
+// A directory for `user` alone in `where`, and a way to it: the kubelet's directories are root's.
+std::string home_of(const std::string& user, const std::string& where);
 // A procfs whose 1/mountinfo is that of whoever reads it: init's is for root only.
 void make_own_procfs(const std::string& directory);
 // Writes until the filesystem at `directory` is `ratio` full, as df counts.

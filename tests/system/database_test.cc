@@ -7,16 +7,6 @@ namespace {
 
 class DatabaseTest : public SlowDiskTest {
  protected:
-  // A directory for `user` on the volume's filesystem.
-  static std::string home(const std::string& where, const std::string& user) {
-    // The kubelet's directories are root's alone.
-    for (fs::path path = where; path != "/"; path = path.parent_path()) {
-      fs::permissions(path, fs::perms::others_exec, fs::perm_options::add);
-    }
-    make_directories(where + "/home");
-    must_run({"chown", user, where + "/home"});
-    return where + "/home";
-  }
   void expect_synced_writes(const std::string& volume, double commits) const {
     const Counts now = counts(volume, "write");
     EXPECT_GE(now.completed, commits);
@@ -31,7 +21,7 @@ class DatabaseTest : public SlowDiskTest {
 
 TEST_F(DatabaseTest, RedisWithEveryWriteInItsLog) {
   if (run({"redis-server", "--version"}).code != 0) GTEST_SKIP() << "redis-server isn't installed";
-  const std::string data = home(ext4_claim("redis"), "nobody");
+  const std::string data = home_of("nobody", ext4_claim("redis"));
   start();
   if (IsSkipped()) return;
   const std::string socket = node->directory() + "/redis.sock";
@@ -51,7 +41,7 @@ TEST_F(DatabaseTest, PostgresqlsSyncsAloneSlowDownWithItsDisk) {
   const std::string other = ext4_claim("other");
   start();
   if (IsSkipped()) return;
-  const Postgres server(home(pg, "postgres"), node->directory() + "/pg");
+  const Postgres server(home_of("postgres", pg), node->directory() + "/pg");
   const Process neighbour({"fio", "--name=neighbour", "--directory=" + other, "--rw=randwrite",
                            "--size=4m", "--fsync=1", "--thinktime=10ms", "--time_based",
                            "--runtime=600", "--output=/dev/null"});

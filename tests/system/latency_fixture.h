@@ -48,6 +48,11 @@ inline Json fio(const std::vector<std::string>& arguments,
   return Json::parse(output.text.substr(begin))["jobs"][0];
 }
 
+// The last program for syncs has been attached or not: libaio's can be timed with fentry only.
+inline bool syncs_were_tried(const Agent& agent) {
+  return agent.log().find("program=\"libaio_sync\"") != std::string::npos;
+}
+
 struct Counts {
   double completed = 0;
   double timed = 0;

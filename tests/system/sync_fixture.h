@@ -45,11 +45,7 @@ class SyncTest : public LatencyTest {
   void start(const std::vector<std::string>& more = {}) {
     start_agent(more);
     if (IsSkipped() || HasFatalFailure()) return;
-    // The last of them, attached or not: libaio's syncs can be timed with fentry only.
-    const auto on = [&] {
-      return agent->log().find("program=\"libaio_sync\"") != std::string::npos;
-    };
-    ASSERT_TRUE(eventually(on, 120s)) << agent->log();
+    ASSERT_TRUE(eventually([&] { return syncs_were_tried(*agent); }, 120s)) << agent->log();
     for (const std::string name :
          {"fsync", "fdatasync", "msync", "sync_file_range", "io_uring_fsync", "io_uring_range"}) {
       ASSERT_TRUE(agent->sees(program(name), 1)) << name << "\n" << agent->log();

@@ -25,10 +25,10 @@ struct DiskField {
 inline constexpr std::size_t kReads = 0;
 inline constexpr std::size_t kReadSectors = 2;
 inline constexpr std::size_t kWrites = 4;
-// Of devices only: series of claims have a budget, and this is the one that says least.
-inline constexpr std::size_t kDiscardsMerged = 12;
 inline constexpr std::size_t kWrittenSectors = 6;
 inline constexpr std::size_t kInFlight = 8;
+// Of devices only: series of claims have a budget, and this is the one that says least.
+inline constexpr std::size_t kDiscardsMerged = 12;
 inline constexpr std::size_t kFlushes = 15;
 inline constexpr std::uint64_t kSectorBytes = 512;  // whatever the device's own sector size
 
