@@ -5,13 +5,16 @@
 #include <string_view>
 #include <vector>
 
+#include "benchmark/job.h"
 #include "cli/commands.h"
 #include "config/config.h"
 #include "measure/all.h"
+#include "measure/probe/probe.h"
 #include "measure/usage/deleted_scan.h"
 #include "measure/usage/tree.h"
 #include "workers/tracing.h"
 #include "workers/worker_main.h"
+#include "workers/worker_process.h"
 
 namespace {
 
@@ -25,6 +28,17 @@ int trace(const std::string& measurer, const std::string& program, const std::st
   return 1;
 }
 
+volumeter::WorkerDuty duty(std::string_view profile) {
+  using namespace volumeter;
+  if (profile == to_string(WorkerProfile::kListing)) {
+    return {WorkerProfile::kListing, tree_functions()};
+  }
+  if (profile == to_string(WorkerProfile::kProbing)) {
+    return {WorkerProfile::kProbing, probe_functions(), prepare_probes};
+  }
+  return {WorkerProfile::kMetadata, worker_functions(make_all_measurers(HostPaths{}))};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -34,11 +48,7 @@ int main(int argc, char** argv) {
     return deleted_worker_main();
   }
   if (argc == 4 && std::string_view(argv[1]) == kWorkerCommand) {
-    if (std::string_view(argv[2]) == "listing") {
-      return worker_main(argv[3], WorkerProfile::kListing, tree_functions());
-    }
-    return worker_main(argv[3], WorkerProfile::kMetadata,
-                       worker_functions(make_all_measurers(HostPaths{})));
+    return worker_main(argv[3], duty(argv[2]));
   }
   if (argc == 6 && std::string_view(argv[1]) == kWorkerCommand &&
       std::string_view(argv[2]) == kTracingWorker) {
@@ -48,13 +58,18 @@ int main(int argc, char** argv) {
   for (const auto& measurer : make_all_measurers(HostPaths{})) {
     names.emplace_back(measurer->name());
   }
-  const ParsedConfig parsed = parse_config(argc, argv, names);
+  std::vector<std::string> profiles;
+  for (const JobSpec& profile : all_profiles()) profiles.push_back(profile.name);
+  const ParsedConfig parsed = parse_config(argc, argv, names, profiles);
   if (parsed.exit) {
     std::fputs(parsed.message.c_str(), parsed.exit_code == 0 ? stdout : stderr);
     return parsed.exit_code;
   }
   const Config& config = parsed.config;
   if (config.command == "du") return run_du(config.du);
+  const bool json = config.output == Output::kJson;
+  if (config.command == "bench") return run_bench(config.bench, json);
+  if (config.command == "check") return run_check(config.check, json);
   configure_log(config.command == "df" ? LogLevel::kError : config.log_level, config.log_format);
   const Measurers measurers = make_all_measurers(config.host, {config.latency_of_all});
   return config.command == "df" ? run_df(config, measurers) : run_agent(config, measurers);

@@ -9,6 +9,9 @@ namespace volumeter {
 
 int run_agent(const Config& config, const Measurers& measurers);
 int run_du(const DuOptions& options);
+int run_bench(const BenchOptions& options, bool json);
+// 0: fit, 1: not fit (or it failed), 3: insufficient data.
+int run_check(const CheckOptions& options, bool json);
 int run_df(const Config& config, const Measurers& measurers);
 
 }  // namespace volumeter

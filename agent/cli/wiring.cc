@@ -15,6 +15,18 @@ namespace {
 // else wants the disk.
 constexpr int kWalkPatience = 15;
 
+ProbeMode probe_mode(Probing probing) {
+  switch (probing) {
+    case Probing::kOff:
+      return ProbeMode::kOff;
+    case Probing::kAnnotated:
+      return ProbeMode::kAnnotated;
+    case Probing::kAuto:
+      return ProbeMode::kAuto;
+  }
+  return ProbeMode::kOff;
+}
+
 bool measures_usage(const Config& config) { return !config.disabled_measurers.contains("usage"); }
 }  // namespace
 
@@ -69,6 +81,12 @@ CollectorOptions collector_options(const Config& config) {
   options.deleted.interval = std::min<std::chrono::milliseconds>(
       std::max<std::chrono::milliseconds>(std::chrono::minutes(1), config.interval),
       4 * config.interval);
+  options.prober.mode = probe_mode(config.probing);
+  options.prober.interval = config.probe_interval;
+  options.prober.burst_interval = config.burst_interval;
+  options.prober.late = config.worker_deadline;
+  options.prober.workers.program.rootfs = config.host.rootfs;
+  options.prober.procfs = config.host.procfs;
   options.walker.stale_after = options.deleted.stale_after = options.sampler.stale_after;
   return options;
 }

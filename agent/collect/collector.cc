@@ -35,6 +35,8 @@ Collector::Collector(EventLoop& loop, const HostPaths& host, MetadataSource& met
       sampler_(loop, measurers, options_.sampler, [this](bool now) { answered(now); }),
       walker_(loop, options_.walker, [this] { publish_patiently(); }),
       deleted_files_(loop, options_.deleted, [this] { publish_patiently(); }),
+      prober_(loop, live_measurers(measurers, options_.sampler.disabled), options_.prober,
+              [this] { publish_patiently(); }),
       tracer_(loop, measurers, options_.tracer) {
   watch_for_changes(host);
   loop_.after(0ms, [this] { tick(); });
@@ -72,10 +74,17 @@ void Collector::tick() {
   observe();
   sampler_.start_round();
   deleted_files_.ask(*observer_.inventory(), walker_.uses());
-  io_history_.record(*observer_.inventory(), measurers_, options_.sampler.disabled,
-                     std::chrono::steady_clock::now());
+  record_io();
   tracer_.look();
   publish_patiently();
+}
+
+void Collector::record_io() {
+  const auto inventory = observer_.inventory();
+  const auto totals = io_totals(*inventory, measurers_, options_.sampler.disabled);
+  const auto now = std::chrono::steady_clock::now();
+  io_history_.record(*inventory, totals, now);
+  workload_fit_.record(*inventory, totals, now);
 }
 
 // One look is enough for all who want one.
@@ -136,6 +145,8 @@ void Collector::spread_inventory() {
   spread_inodes();
   walker_.set_inventory(inventory,
                         [this](std::size_t target) { return sampler_.reachable(target); });
+  prober_.set_inventory(inventory,
+                        [this](std::size_t target) { return sampler_.reachable(target); });
   described_ = describe_inventory(measurers_, *inventory, options_.sampler.disabled);
   tracer_.look();
 }
@@ -180,8 +191,11 @@ void Collector::publish() {
   }
   const WorkerPool::Counts sampling = sampler_.workers();
   const WorkerPool::Counts walking = walker_.workers();
-  add_workers(snapshot->measurements,
-              {sampling.ready + walking.ready, sampling.stuck + walking.stuck});
+  const WorkerPool::Counts probing = prober_.workers();
+  add_workers(snapshot->measurements, {sampling.ready + walking.ready + probing.ready,
+                                       sampling.stuck + walking.stuck + probing.stuck});
+  prober_.report(*snapshot);
+  workload_fit_.report(*input.inventory, snapshot->measurements);
   add_walk_cpu(snapshot->measurements, walker_.cpu_seconds());
   add_programs(snapshot->measurements, tracer_.programs());
   add_requests(snapshot->measurements, observer_.requests());
@@ -189,6 +203,7 @@ void Collector::publish() {
     const std::lock_guard lock(mutex_);
     snapshot_ = snapshot;
   }
+  prober_.set_snapshot(snapshot);
   const bool tried = sampler_.idle() && !observer_.waiting_for_names();
   if (tried || std::chrono::steady_clock::now() - started_ > kReadyAtLast) ready_ = true;
   if (listener_) listener_(*snapshot);

@@ -15,9 +15,11 @@
 #include "collect/deleted_files.h"
 #include "collect/io_history.h"
 #include "collect/observer.h"
+#include "collect/prober.h"
 #include "collect/sampler.h"
 #include "collect/tracer.h"
 #include "collect/walker.h"
+#include "collect/workload_fit.h"
 #include "host/event_loop.h"
 #include "measure/all.h"
 #include "volumeter/snapshot.h"
@@ -29,6 +31,7 @@ struct CollectorOptions {
   WalkerOptions walker;
   DeletedFilesOptions deleted;
   TracerOptions tracer;
+  ProberOptions prober;
   bool all_volumes = false;  // configMap, secret, ... in /metrics too
 };
 
@@ -67,6 +70,7 @@ class Collector {
   void answered(bool now);
   void spread_inventory();
   void spread_inodes();
+  void record_io();
 
   EventLoop& loop_;
   MetadataSource& metadata_;
@@ -76,8 +80,10 @@ class Collector {
   Sampler sampler_;
   Walker walker_;
   DeletedFiles deleted_files_;
+  Prober prober_;
   Tracer tracer_;
   IoHistory io_history_;
+  WorkloadFit workload_fit_;
   MeasurementSet described_;                          // of the observer's inventory
   std::optional<std::vector<std::uint64_t>> inodes_;  // of its targets, as last spread
   std::function<void(const Snapshot&)> listener_;

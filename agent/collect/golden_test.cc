@@ -7,8 +7,10 @@
 #include <set>
 
 #include "collect/inventory_metrics.h"
+#include "collect/probe_record.h"
 #include "collect/self_metrics.h"
 #include "collect/snapshot_builder.h"
+#include "collect/workload_fit.h"
 #include "exposition/json.h"
 #include "exposition/page.h"
 #include "exposition/rows.h"
@@ -122,6 +124,8 @@ TEST_F(GoldenTest, EveryMetricIsDocumented) {
   }
   for (const MetricDesc* desc : inventory_metric_families()) names.insert(desc->name);
   for (const MetricDesc* desc : self_metric_families()) names.insert(desc->name);
+  for (const MetricDesc* desc : ProbeReport::families()) names.insert(desc->name);
+  for (const MetricDesc* desc : WorkloadFit::families()) names.insert(desc->name);
   for (const std::string& name : names) {
     EXPECT_NE(docs.find("| `" + name + "`"), std::string::npos) << name << " has no row";
   }
@@ -131,7 +135,7 @@ TEST_F(GoldenTest, EveryMetricIsDocumented) {
   for (std::sregex_iterator it(text.begin(), text.end(), type), end; it != end; ++it) {
     EXPECT_TRUE(names.contains((*it)[1])) << (*it)[1] << " is exported and not declared";
   }
-  const std::regex row("\n\\| `([a-z_]+)` \\| (gauge|counter) ");
+  const std::regex row("\n\\| `([a-z_]+)` \\| (gauge|counter|histogram) ");
   for (std::sregex_iterator it(docs.begin(), docs.end(), row), end; it != end; ++it) {
     EXPECT_TRUE(names.contains((*it)[1])) << (*it)[1] << " is documented and doesn't exist";
   }

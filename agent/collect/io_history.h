@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <deque>
 #include <map>
 #include <optional>
@@ -16,19 +17,25 @@
 
 namespace volumeter {
 
+// Asks the live measurers, those in `disabled` left out; parallel to inventory.subjects.
+std::vector<IoTotals> io_totals(const Inventory& inventory, const Measurers& measurers,
+                                const std::set<std::string>& disabled);
+
 class IoHistory {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // Asks the live measurers, those in `disabled` left out. Cheap enough for each interval.
-  void record(const Inventory& inventory, const Measurers& measurers,
-              const std::set<std::string>& disabled, Clock::time_point now);
+  // `totals` is parallel to inventory.subjects. Cheap enough for each interval.
+  void record(const Inventory& inventory, const std::vector<IoTotals>& totals,
+              Clock::time_point now);
 
   // Over the last minute, or as much of it as is known; parallel to inventory.subjects. Absent for
   // what hasn't been recorded twice, or has changed its devices since.
   [[nodiscard]] std::vector<std::optional<IoActivity>> activity(const Inventory& inventory) const;
 
  private:
+  [[nodiscard]] std::uint64_t recent_syncs(const std::vector<std::string>& subject) const;
+
   struct Moment {
     Clock::time_point when;
     std::map<std::vector<std::string>, IoTotals> totals;  // by a subject's labels

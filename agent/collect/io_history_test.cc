@@ -106,7 +106,8 @@ class IoHistoryTest : public testing::Test {
   }
   Given& given() { return static_cast<Given&>(*measurers_[0]); }
   void record(std::chrono::milliseconds at) {
-    history_.record(inventory_, measurers_, {}, IoHistory::Clock::time_point{} + at);
+    history_.record(inventory_, io_totals(inventory_, measurers_, {}),
+                    IoHistory::Clock::time_point{} + at);
   }
   std::optional<IoActivity> activity() { return history_.activity(inventory_)[0]; }
 

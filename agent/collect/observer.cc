@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "collect/probe_plan.h"
+#include "collect/workload_fit.h"
 #include "inventory/mount_index.h"
 #include "volumeter/log.h"
 
@@ -156,17 +158,30 @@ bool Observer::observe() {
   return true;
 }
 
+namespace {
+
+std::string wrong_with(const std::string& name, const std::string& value) {
+  if (name == "workload") return wrong_with_workload(value);
+  if (name != "walk") return wrong_with_annotation(name, value);
+  return value == "on" || value == "off" ? "" : R"(must be "on" or "off")";
+}
+
+}  // namespace
+
 // Each wrong value is named once for each volume.
 void Observer::warn_of_annotations() {
   if (warned_of_.size() > 1000) warned_of_.clear();  // pods come and go
   for (const Volume& volume : inventory_->volumes) {
-    const std::string* wish = find_annotation(*inventory_, volume, "walk");
-    if (wish == nullptr || *wish == "on" || *wish == "off") continue;
-    const Pod& pod = inventory_->pods[volume.pod];
-    const std::string name = pod.namespace_ + "/" + pod.name + " " + volume.name;
-    if (!warned_of_.insert(name + " " + *wish).second) continue;
-    log(LogLevel::kWarn, "the annotation volumeter.io/walk must be \"on\" or \"off\"",
-        {{"volume", name}, {"value", *wish}});
+    for (const std::string name : {"walk", "probe", "probe-interval", "burst", "workload"}) {
+      const std::string* value = find_annotation(*inventory_, volume, name);
+      const std::string wrong = value == nullptr ? "" : wrong_with(name, *value);
+      if (wrong.empty()) continue;
+      const Pod& pod = inventory_->pods[volume.pod];
+      const std::string whose = pod.namespace_ + "/" + pod.name + " " + volume.name;
+      if (!warned_of_.insert(whose + " " + name + " " + *value).second) continue;
+      log(LogLevel::kWarn, "an annotation makes no sense and is ignored: " + wrong,
+          {{"volume", whose}, {"annotation", "volumeter.io/" + name}, {"value", *value}});
+    }
   }
 }
 

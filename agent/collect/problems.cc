@@ -46,4 +46,29 @@ bool leads_through_link(const Target& target, int error) {
   return error == ELOOP && !target.below.empty();
 }
 
+std::string reason_not_to_probe(int error) {
+  switch (error) {
+    case EROFS:
+      return "read_only";
+    case ENOSPC:
+    case EDQUOT:
+      return "full";
+    case EOPNOTSUPP:
+    case EINVAL:
+    case EISDIR:
+    case ENOSYS:
+      return "unsupported";
+    case EACCES:
+    case EPERM:
+      return "not_permitted";
+    case EEXIST:
+      return "name_taken";
+    case ENOENT:
+    case kNotVisible:
+      return "not_visible";
+    default:
+      return {};
+  }
+}
+
 }  // namespace volumeter

@@ -6,8 +6,8 @@
 #include <cctype>
 #include <cstdlib>
 #include <map>
-#include <memory>
 
+#include "config/tools.h"
 #include "volumeter/version.h"
 
 namespace volumeter {
@@ -27,7 +27,8 @@ std::string in_cluster_url() {
 
 class Parser {
  public:
-  explicit Parser(const std::vector<std::string>& measurers) : app_("", "volumeter") {
+  Parser(const std::vector<std::string>& measurers, const std::vector<std::string>& profiles)
+      : app_("", "volumeter") {
     app_.description("volumeter: how full, how fast and how healthy each volume of this node is");
     app_.set_version_flag("--version",
                           std::string("volumeter ") + kVersion + " (" + kRevision + ")");
@@ -40,7 +41,9 @@ class Parser {
     CLI::App* df = app_.add_subcommand("df", "Print this node's volumes and how full they are");
     df->add_option("-o,--output", output_, "table, wide or json")
         ->check(CLI::IsMember({"table", "wide", "json"}));
-    du_command();
+    add_du(app_, config_.du);
+    add_bench(app_, config_.bench, output_, profiles);
+    add_check(app_, config_.check, output_);
     host_flags();
     web_flags();
     measure_flags(measurers);
@@ -54,10 +57,16 @@ class Parser {
       app_.parse(with_environment({argv + 1, argv + argc}));
       out.config = finish();
     } catch (const CLI::RequiredError& error) {
+      if (!app_.get_subcommands().empty()) {  // what is missing is the subcommand's
+        out.message = std::string(error.what()) + "\nRun with --help for more information.\n";
+        out.exit_code = 2;
+        out.exit = true;
+        return out;
+      }
       const auto given = app_.remaining();
       out.message = given.empty() ? "a subcommand is required"
                                   : "\"" + given.front() + "\" is not a subcommand";
-      out.message += ": agent, df or du\nRun with --help for more information.\n";
+      out.message += ": agent, df, du, bench or check\nRun with --help for more information.\n";
       out.exit_code = 2;
     } catch (const CLI::ParseError& error) {
       std::ostringstream text;
@@ -96,31 +105,8 @@ class Parser {
 
   void duration(const std::string& name, std::chrono::milliseconds& value, const std::string& shown,
                 const std::string& help) {
-    auto text = std::make_shared<std::string>(shown);
-    texts_.push_back(text);
-    flag(name, *text, help)->check([&value](const std::string& given) {
-      auto parsed = parse_duration(given);
-      if (!parsed) return parsed.error().message;
-      value = *parsed;
-      return std::string();
-    });
-  }
-
-  void du_command() {
-    CLI::App* du =
-        app_.add_subcommand("du", "Add up the space that directories take, as du -x does");
-    du->set_help_flag("--help", "Print this help message and exit");
-    DuOptions& options = config_.du;
-    du->add_option("path", options.paths, "Directories")->required();
-    du->add_flag("-x,--one-file-system", one_file_system_, "Never leave a filesystem; always so");
-    du->add_flag("-h,--human-readable", options.human, "Sizes like 1.5M");
-    du->add_flag("-s,--summarize", summarize_, "One line for each path: the same as -d 0");
-    du->add_option("-d,--max-depth", options.max_depth, "Directories no deeper than this");
-    du->add_option("-j,--threads", options.threads, "With -s: how many walk at a time (default: 1)")
-        ->check(CLI::Range(1, 64));
-    du->add_flag("--apparent-size", options.apparent, "How long files are, not what they take");
-    du->add_option("--block-size", options.block_size, "Unit of the sizes in bytes (default: 1024)")
-        ->check(CLI::PositiveNumber);
+    names_.push_back("--" + name);
+    add_duration(app_, "--" + name, value, shown, help);
   }
 
   void host_flags() {
@@ -153,6 +139,7 @@ class Parser {
     names_.push_back("--usage.deleted-open");
     app_.add_flag("--usage.deleted-open,!--no-usage.deleted-open", config_.deleted_open,
                   "Count what deleted files hold that are still open (default: on)");
+    probe_flags();
     flag("latency.operations", operations_,
          "Calls to time as applications wait for them: sync, or all (reads and writes, too; each "
          "one on the node pays for it)")
@@ -168,6 +155,17 @@ class Parser {
     names_.push_back("--metrics.all-volumes");
     app_.add_flag("--metrics.all-volumes", config_.all_volumes,
                   "Export volumes of ConfigMaps, Secrets, projected and downward API too");
+  }
+
+  void probe_flags() {
+    flag("probe.mode", probing_,
+         "Which volumes to probe with I/O of our own: annotated (volumeter.io/probe), auto (claims "
+         "with a filesystem of their own, too), or off")
+        ->check(CLI::IsMember({"annotated", "auto", "off"}));
+    duration("probe.interval", config_.probe_interval, "10s",
+             "How often a volume is probed, unless it is annotated otherwise; 1s or more");
+    duration("probe.burst-interval", config_.burst_interval, "15m",
+             "How often a volume annotated with volumeter.io/burst has a burst");
   }
 
   void kube_flags() {
@@ -208,15 +206,15 @@ class Parser {
 
   Config finish() {
     config_.command = app_.get_subcommands().front()->get_name();
-    if (summarize_) config_.du.max_depth = 0;
-    if (config_.du.threads > 1 && config_.du.max_depth != 0) {
-      throw CLI::ValidationError("--threads", "needs -s: several threads add up the total only");
-    }
+    finish_du(app_, config_.du);
     static const std::map<std::string, LogLevel> kLevels = {{"debug", LogLevel::kDebug},
                                                             {"info", LogLevel::kInfo},
                                                             {"warn", LogLevel::kWarn},
                                                             {"error", LogLevel::kError}};
     config_.log_level = kLevels.at(log_level_);
+    config_.probing = probing_ == "off"    ? Probing::kOff
+                      : probing_ == "auto" ? Probing::kAuto
+                                           : Probing::kAnnotated;
     config_.latency_of_all = operations_ == "all";
     config_.log_format = log_format_ == "json" ? LogFormat::kJson : LogFormat::kLogfmt;
     config_.output = output_ == "json"   ? Output::kJson
@@ -233,6 +231,9 @@ class Parser {
     }
     check_url("--kube.api-url", config_.api_url);
     check_url("--kube.kubelet-url", config_.kubelet_url);
+    if (config_.probe_interval < std::chrono::seconds(1)) {
+      throw CLI::ValidationError("--probe.interval", "must be 1s or more");
+    }
     if (config_.worker_deadline >= config_.interval) {
       throw CLI::ValidationError("--worker.deadline", "must be shorter than --interval");
     }
@@ -242,38 +243,15 @@ class Parser {
   CLI::App app_;
   Config config_;
   std::vector<std::string> names_;
-  std::vector<std::shared_ptr<std::string>> texts_;
   std::map<std::string, bool> enabled_;
   std::string log_level_ = "info";
+  std::string probing_ = "annotated";
   std::string operations_ = "sync";
   std::string log_format_ = "logfmt";
   std::string output_ = "table";
-  bool summarize_ = false;
-  bool one_file_system_ = true;
 };
 
 }  // namespace
-
-Result<std::chrono::milliseconds> parse_duration(const std::string& text) {
-  const Error bad{"\"" + text +
-                  "\" is not a duration; allowed are numbers with ms, s, m, h, d: "
-                  "500ms, 15s, 1h30m"};
-  static const std::map<std::string, std::int64_t> kUnits = {
-      {"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}, {"d", 86'400'000}};
-  std::int64_t total = 0;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const auto digits = text.find_first_not_of("0123456789", at);
-    if (digits == at || digits == std::string::npos || digits - at > 9) return bad;
-    const auto end = std::min(text.find_first_of("0123456789", digits), text.size());
-    const auto unit = kUnits.find(text.substr(digits, end - digits));
-    if (unit == kUnits.end()) return bad;
-    total += std::stoll(text.substr(at, digits - at)) * unit->second;
-    at = end;
-  }
-  if (total <= 0) return bad;
-  return std::chrono::milliseconds(total);
-}
 
 std::string environment_name(const std::string& flag) {
   std::string name = "VOLUMETER_";
@@ -286,14 +264,15 @@ std::string environment_name(const std::string& flag) {
 }
 
 std::vector<std::string> flag_names(const std::vector<std::string>& measurers) {
-  std::vector<std::string> names = Parser(measurers).names();
+  std::vector<std::string> names = Parser(measurers, {}).names();
   names.emplace_back("--config.file");
   return names;
 }
 
 ParsedConfig parse_config(int argc, const char* const* argv,
-                          const std::vector<std::string>& measurers) {
-  return Parser(measurers).parse(argc, argv);
+                          const std::vector<std::string>& measurers,
+                          const std::vector<std::string>& profiles) {
+  return Parser(measurers, profiles).parse(argc, argv);
 }
 
 }  // namespace volumeter

@@ -14,6 +14,7 @@
 
 namespace volumeter {
 
+enum class Probing { kOff, kAnnotated, kAuto };
 enum class Output { kTable, kWide, kJson };
 
 // `volumeter du`, with du's meanings.
@@ -26,8 +27,27 @@ struct DuOptions {
   int threads = 1;
 };
 
+// `volumeter bench`, with fio's meanings; what isn't given is the profile's.
+struct BenchOptions {
+  std::string path;
+  std::vector<std::string> profiles = {"all"};
+  std::optional<std::uint64_t> block_size;  // bytes
+  std::optional<unsigned> depth;
+  std::optional<std::uint64_t> size;  // bytes
+  std::optional<double> rate;         // operations a second
+  std::chrono::milliseconds runtime{10000};
+  std::chrono::milliseconds ramp{2000};
+};
+
+// `volumeter check`.
+struct CheckOptions {
+  std::string path;
+  std::string workload;
+  std::chrono::milliseconds runtime{10000};
+};
+
 struct Config {
-  std::string command;  // "agent", "df" or "du"
+  std::string command;  // "agent", "df", "du", "bench" or "check"
 
   HostPaths host;
 
@@ -40,6 +60,9 @@ struct Config {
   std::chrono::milliseconds walk_interval{300000};
   bool walk = true;
   bool deleted_open = true;
+  Probing probing = Probing::kAnnotated;
+  std::chrono::milliseconds probe_interval{10000};
+  std::chrono::milliseconds burst_interval{900000};
   bool latency_of_all = false;  // reads and writes, beside syncs
   std::string state_dir;        // empty: nothing is kept
   std::set<std::string> disabled_measurers;
@@ -56,8 +79,10 @@ struct Config {
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kLogfmt;
 
-  Output output = Output::kTable;  // df
+  Output output = Output::kTable;  // df, bench and check
   DuOptions du;
+  BenchOptions bench;
+  CheckOptions check;
 };
 
 // What to do after parsing: go on with `config`, or print `message` and exit.
@@ -69,12 +94,10 @@ struct ParsedConfig {
 };
 
 // Precedence: command line, then VOLUMETER_<FLAG> in the environment, then --config.file, then
-// defaults. `measurers` gives the names for --[no-]measure.<name>.
+// defaults. `measurers` gives the names for --[no-]measure.<name>, `profiles` those for bench.
 ParsedConfig parse_config(int argc, const char* const* argv,
-                          const std::vector<std::string>& measurers);
-
-// "15s", "500ms", "1h30m", as Prometheus writes durations; an error says what is allowed.
-Result<std::chrono::milliseconds> parse_duration(const std::string& text);
+                          const std::vector<std::string>& measurers,
+                          const std::vector<std::string>& profiles = {});
 
 // Every flag and its environment variable, for docs: "--interval" -> "VOLUMETER_INTERVAL".
 std::vector<std::string> flag_names(const std::vector<std::string>& measurers);

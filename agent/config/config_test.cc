@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "volumeter/duration.h"
+
 namespace volumeter {
 namespace {
 
@@ -47,8 +49,8 @@ TEST(Config, MistakesExit2AndNameTheCulpritAndWhatIsAllowed) {
                         Case{{"df", "-o", "xml"}, "--output", "json"},
                         Case{{"agent", "--web.telemetry-path=m"}, "--web.telemetry-path", "/"},
                         Case{{"agent", "--worker.deadline=1m"}, "--worker.deadline", "shorter"},
-                        Case{{"frobnicate"}, "frobnicate", "agent, df or du"},
-                        Case{{}, "subcommand", "agent, df or du"}}) {
+                        Case{{"frobnicate"}, "frobnicate", "agent, df, du, bench or check"},
+                        Case{{}, "subcommand", "agent, df, du, bench or check"}}) {
     const ParsedConfig parsed = parse(c.arguments);
     EXPECT_EQ(parsed.exit_code, 2) << parsed.message;
     EXPECT_NE(parsed.message.find(c.culprit), std::string::npos) << parsed.message;

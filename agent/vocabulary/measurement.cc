@@ -22,9 +22,14 @@ Labels make_labels(std::vector<std::string> values) {
 
 VolumeMetric::VolumeMetric(const std::string& suffix, const std::string& help, MetricType type,
                            const std::vector<std::string>& extra)
-    : claim{"volumeter_volume_" + suffix, help, type,
+    : VolumeMetric(Name{"volume", suffix}, help, type, extra) {}
+
+VolumeMetric::VolumeMetric(const Name& name, const std::string& help, MetricType type,
+                           const std::vector<std::string>& extra)
+    : claim{"volumeter_" + name.group + "_" + name.suffix, help, type,
             concat({"namespace", "persistentvolumeclaim"}, extra)},
-      pod{"volumeter_pod_volume_" + suffix, help + " For a volume without a known claim.", type,
+      pod{"volumeter_pod_" + name.group + "_" + name.suffix,
+          help + " For a volume without a known claim.", type,
           concat({"namespace", "pod", "volume", "type"}, extra)} {}
 
 void Histogram::observe(double value) {

@@ -77,24 +77,29 @@ std::string_view to_string(VolumeMode mode) {
 }
 
 const std::string* find_annotation(const Inventory& inventory, const Volume& volume,
-                                   const std::string& name) {
+                                   const std::string& name, std::string_view* owner) {
   const std::string key = std::string(kAnnotationPrefix) + name;
-  const auto in = [&](const Annotations& annotations) -> const std::string* {
+  const auto in = [&](const Annotations& annotations, std::string_view kind) -> const std::string* {
     const auto it = annotations.find(key);
-    return it == annotations.end() ? nullptr : &it->second;
+    if (it == annotations.end()) return nullptr;
+    if (owner != nullptr) *owner = kind;
+    return &it->second;
   };
-  const auto among = [&](const std::map<std::string, Annotations>& all,
-                         const std::string& owner) -> const std::string* {
-    const auto it = all.find(owner);
-    return it == all.end() ? nullptr : in(it->second);
+  const auto among = [&](const std::map<std::string, Annotations>& all, const std::string& of,
+                         std::string_view kind) -> const std::string* {
+    const auto it = all.find(of);
+    return it == all.end() ? nullptr : in(it->second, kind);
   };
   const Pod& pod = inventory.pods[volume.pod];
   if (volume.claim) {
-    if (const auto* value = in(inventory.claims[*volume.claim].annotations)) return value;
+    const Claim& claim = inventory.claims[*volume.claim];
+    if (const auto* value = in(claim.annotations, "PersistentVolumeClaim")) return value;
   }
-  if (const auto* value = in(pod.annotations)) return value;
-  if (const auto* value = among(inventory.namespace_annotations, pod.namespace_)) return value;
-  return among(inventory.storage_class_annotations, volume.storage_class);
+  if (const auto* value = in(pod.annotations, "Pod")) return value;
+  if (const auto* value = among(inventory.namespace_annotations, pod.namespace_, "Namespace")) {
+    return value;
+  }
+  return among(inventory.storage_class_annotations, volume.storage_class, "StorageClass");
 }
 
 }  // namespace volumeter

@@ -17,6 +17,7 @@ namespace volumeter {
 enum class VisibilityCheck : std::uint32_t {
   kDeviceNumber,  // st_dev equals the mount's
   kMountRoot,     // btrfs: st_dev is the subvolume's own number, so: it is some mount's root
+  kBlockDevice,   // the path is a device's node, and st_rdev equals the number
 };
 
 // Followed by Target::path, a NUL, Target::below, a NUL, and padding to kRequestAlignment.
@@ -63,6 +64,8 @@ struct ReplyRing {
   std::atomic<std::uint64_t> ready;     // 1 once the worker has started and dropped its rights
   std::atomic<std::uint64_t> received;  // messages it has taken from the socket
   std::atomic<std::uint64_t> count;
+  std::atomic<std::uint64_t> progress;  // of the request being served, as its function says
+  std::atomic<std::uint64_t> stop;      // written by the daemon: the request that should end soon
   std::array<WorkerReply, kReplySlots> slots;
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
@@ -73,6 +76,7 @@ enum class WorkerProfile {
   kListing,   // and list directories, and ask for quotas: for walks
   kTracing,   // read from BPF programs that are loaded already; no path at all
   kProcess,   // read /proc and follow the links to processes' open files
+  kProbing,   // write to unnamed files and read them, read block devices
 };
 
 inline constexpr int kWorkerSocket = 3;

@@ -38,6 +38,9 @@ std::vector<cap_value_t> capabilities_of(WorkerProfile profile) {
       return {CAP_BPF};
     case WorkerProfile::kProcess:
       return {CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE};
+    case WorkerProfile::kProbing:
+      // Most volumes' directories belong to whom the workload runs as.
+      return {CAP_DAC_READ_SEARCH, CAP_DAC_OVERRIDE};
   }
   return {};
 }
@@ -85,6 +88,10 @@ bool restrict_landlock(WorkerProfile profile) {
   if (!ruleset) return false;
   std::uint64_t access = 0;
   if (profile == WorkerProfile::kListing) access = LANDLOCK_ACCESS_FS_READ_DIR;
+  if (profile == WorkerProfile::kProbing) {
+    access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_WRITE_FILE |
+             LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_REMOVE_FILE;
+  }
   if (access != 0 && !allow_everywhere(ruleset.get(), access)) return false;
   return ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0;
 }
@@ -130,6 +137,13 @@ bool allow_calls_of(WorkerProfile profile, scmp_filter_ctx filter) {
       return allow_memory(filter) &&
              allow(filter, {SCMP_SYS(read), SCMP_SYS(sendto), SCMP_SYS(openat), SCMP_SYS(dup),
                             SCMP_SYS(getdents64), SCMP_SYS(readlinkat), SCMP_SYS(fcntl)});
+    case WorkerProfile::kProbing:
+      // The ring is there already, and restricted; io_submit and io_getevents are for when it
+      // isn't.
+      return allow_memory(filter) &&
+             allow(filter, {SCMP_SYS(openat), SCMP_SYS(unlinkat), SCMP_SYS(geteuid),
+                            SCMP_SYS(fcntl), SCMP_SYS(preadv2), SCMP_SYS(pread64), SCMP_SYS(ioctl),
+                            SCMP_SYS(io_uring_enter), SCMP_SYS(io_submit), SCMP_SYS(io_getevents)});
   }
   return false;
 }

@@ -21,6 +21,8 @@ struct SandboxReport {
 // kTracing: making and reading BPF iterators.
 // kProcess: reading files, and looking through /proc/<pid>/fd (CAP_SYS_PTRACE). Without Landlock,
 // which forbids that: the weakest of them, and only used where BPF can't be.
+// kProbing: opening files for reading and writing, and I/O on a ring or AIO context that was made
+// before.
 SandboxReport enter_sandbox(WorkerProfile profile);
 
 // For the daemon, before it has threads: gives up what only its workers need, such as CAP_BPF and

@@ -53,6 +53,11 @@ int check_visible(int fd, const WorkerRequest& request, std::uint64_t& inode) {
   // The device number and the mount-root flag are the kernel's own: no need to ask a server, and
   // FUSE refuses root everything else on a user's private mount.
   if (::statx(fd, "", AT_EMPTY_PATH | AT_STATX_DONT_SYNC, 0, &st) != 0) return errno;
+  if (request.check == VisibilityCheck::kBlockDevice) {
+    const bool same = S_ISBLK(st.stx_mode) && st.stx_rdev_major == request.device.major &&
+                      st.stx_rdev_minor == request.device.minor;
+    return same ? 0 : kNotVisible;
+  }
   const bool mount_root = (st.stx_attributes_mask & STATX_ATTR_MOUNT_ROOT & st.stx_attributes) != 0;
   const bool same_device =
       st.stx_dev_major == request.device.major && st.stx_dev_minor == request.device.minor;
@@ -62,6 +67,7 @@ int check_visible(int fd, const WorkerRequest& request, std::uint64_t& inode) {
 }
 
 ReplyRing* g_replies = nullptr;
+std::uint64_t g_serving = 0;  // the request's id
 
 void reply(const WorkerReply& answer) {
   const std::uint64_t count = g_replies->count.load(std::memory_order_relaxed);
@@ -107,10 +113,19 @@ void cancel(const WorkerRequest& request) {
 
 }  // namespace
 
+bool asked_to_stop() {
+  return g_replies != nullptr && g_replies->stop.load(std::memory_order_acquire) == g_serving;
+}
+
+void note_progress(std::uint64_t progress) {
+  if (g_replies != nullptr) g_replies->progress.store(progress, std::memory_order_release);
+}
+
 WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
                           std::span<const SampleFunction> functions) {
   WorkerReply answer;
-  answer.id = request.id;
+  answer.id = g_serving = request.id;
+  note_progress(0);
   const std::uint64_t start = now_ns();
   UniqueFd fd(open_path(rootfs_fd, request.path()));
   std::int32_t& error = answer.answer.error;
@@ -134,8 +149,7 @@ WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
   return answer;
 }
 
-int worker_main(const std::string& rootfs, WorkerProfile profile,
-                std::span<const SampleFunction> functions) {
+int worker_main(const std::string& rootfs, const WorkerDuty& duty) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
   void* page =
       ::mmap(nullptr, sizeof(ReplyRing), PROT_READ | PROT_WRITE, MAP_SHARED, kWorkerReplies, 0);
@@ -146,8 +160,9 @@ int worker_main(const std::string& rootfs, WorkerProfile profile,
   ::prctl(PR_SET_NAME, "volumeter-worker", 0, 0, 0);
   const UniqueFd root(::open(rootfs.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root) return 1;
-  if (profile == WorkerProfile::kListing) be_humble();
-  if (!enter_sandbox(profile).capabilities) return 1;
+  if (duty.profile == WorkerProfile::kListing) be_humble();
+  if (duty.prepare != nullptr && !duty.prepare()) return 1;
+  if (!enter_sandbox(duty.profile).capabilities) return 1;
   g_replies->ready.store(1, std::memory_order_release);
 
   alignas(kRequestAlignment) static std::array<std::byte, kMaxRequestMessage> buffer;
@@ -156,7 +171,7 @@ int worker_main(const std::string& rootfs, WorkerProfile profile,
     bool stalled = false;
     each_request({buffer.data(), size}, [&](const WorkerRequest& request) {
       if (stalled) return cancel(request);
-      const WorkerReply answer = serve_request(root.get(), request, functions);
+      const WorkerReply answer = serve_request(root.get(), request, duty.functions);
       reply(answer);
       stalled = answer.duration_ns >= kStallNs;
     });

@@ -33,8 +33,11 @@ WorkerRequest to_request(std::uint64_t id, const WorkerJob& job) {
   request.id = id;
   request.argument = job.argument;
   request.function = job.function;
-  request.check =
-      job.target.fstype == "btrfs" ? VisibilityCheck::kMountRoot : VisibilityCheck::kDeviceNumber;
+  if (job.block_device) {
+    request.check = VisibilityCheck::kBlockDevice;
+  } else if (job.target.fstype == "btrfs") {
+    request.check = VisibilityCheck::kMountRoot;
+  }
   request.device = job.target.device;
   return request;
 }
@@ -62,11 +65,49 @@ WorkerPool::~WorkerPool() {
   }
 }
 
-void WorkerPool::submit(WorkerJob job, Callback done) {
+WorkerPool::JobId WorkerPool::submit(WorkerJob job, Callback done) {
   const JobId id = next_id_++;
   jobs_[id] = {std::move(job), std::move(done), false};
   pending_.push_back(id);
   poll_soon();
+  return id;
+}
+
+WorkerProcess* WorkerPool::serving(JobId id) const {
+  for (const auto& worker : workers_) {
+    if (!worker->sent.empty() && worker->sent.front() == id) return worker.get();
+  }
+  return nullptr;
+}
+
+bool WorkerPool::stalled(JobId id) const {
+  const WorkerProcess* worker = serving(id);
+  return worker != nullptr && worker->stalled;
+}
+
+std::uint64_t WorkerPool::progress(JobId id) const {
+  const WorkerProcess* worker = serving(id);
+  return worker == nullptr ? 0 : worker->progress();
+}
+
+void WorkerPool::ask_to_stop(JobId id) {
+  if (WorkerProcess* worker = serving(id)) worker->ask_to_stop(id);
+}
+
+void WorkerPool::cancel(JobId id) {
+  if (!jobs_.contains(id)) return;
+  for (const auto& worker : workers_) {
+    const auto it = std::find(worker->sent.begin(), worker->sent.end(), id);
+    if (it == worker->sent.end() || worker->killed) continue;
+    watch_death(*worker, jobs_[id].target.device);
+    worker->sent.erase(it);
+    take_back(*worker, 0);
+    worker->kill();
+    break;
+  }
+  std::erase(pending_, id);
+  for (auto& [device, trouble] : troubled_) std::erase(trouble.waiting, id);
+  loop_.after(0ms, [this, id] { finish(id, {}); });
 }
 
 void WorkerPool::abort() {

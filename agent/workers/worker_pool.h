@@ -34,6 +34,7 @@ struct WorkerJob {
   std::uint32_t function = 0;  // index into the list that the daemon and its workers know
   Target target;
   std::uint64_t argument = 0;
+  bool block_device = false;  // the target is a device's node, not a directory
 };
 
 enum class JobOutcome {
@@ -51,6 +52,7 @@ struct JobResult {
 class WorkerPool {
  public:
   using Callback = std::function<void(const JobResult&)>;
+  using JobId = std::uint64_t;
 
   WorkerPool(EventLoop& loop, WorkerOptions options);
   ~WorkerPool();
@@ -59,7 +61,17 @@ class WorkerPool {
 
   // `done` is called once, later, from the loop. Jobs run in order but for those of a superblock
   // in trouble, which wait for its outcome.
-  void submit(WorkerJob job, Callback done);
+  JobId submit(WorkerJob job, Callback done);
+
+  // Of a job that hasn't ended. Asleep in the kernel for longer than kStallNs:
+  [[nodiscard]] bool stalled(JobId id) const;
+  // How far it is, as its function says; 0 before it is served.
+  [[nodiscard]] std::uint64_t progress(JobId id) const;
+  // Asks its function to end soon.
+  void ask_to_stop(JobId id);
+  // Kills the worker that serves it, so that nothing of ours is open there; it fails. What was
+  // queued behind it goes to another.
+  void cancel(JobId id);
 
   // Kills the worker that serves and those that stalled. Every job fails, and isn't tried again.
   void abort();
@@ -81,7 +93,6 @@ class WorkerPool {
     Callback done;
     bool retried = false;  // its worker died once
   };
-  using JobId = std::uint64_t;
 
   void poll_soon();
   void poll();
@@ -89,6 +100,7 @@ class WorkerPool {
   void give_up();
   WorkerProcess* ready_worker();
   [[nodiscard]] std::vector<WorkerProcess*> busy_workers() const;
+  [[nodiscard]] WorkerProcess* serving(JobId id) const;
   void receive(WorkerProcess& worker);
   void came_back(WorkerProcess& worker, DeviceNumber device);
   void check(WorkerProcess& worker, std::chrono::steady_clock::time_point now);

@@ -27,6 +27,20 @@ int make_memory() {
 
 }  // namespace
 
+std::string_view to_string(WorkerProfile profile) {
+  switch (profile) {
+    case WorkerProfile::kListing:
+      return "listing";
+    case WorkerProfile::kProbing:
+      return "probing";
+    case WorkerProfile::kMetadata:
+    case WorkerProfile::kTracing:
+    case WorkerProfile::kProcess:
+      break;
+  }
+  return "metadata";
+}
+
 std::optional<SleepState> parse_sleep_state(const std::string& status) {
   std::istringstream lines(status);
   SleepState state;
@@ -59,11 +73,12 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const WorkerProgram&
   if (!memory || ::ftruncate(memory.get(), sizeof(ReplyRing)) != 0) {
     return Error::from_errno("memfd_create", errno);
   }
-  void* page = ::mmap(nullptr, sizeof(ReplyRing), PROT_READ, MAP_SHARED, memory.get(), 0);
+  void* page =
+      ::mmap(nullptr, sizeof(ReplyRing), PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (page == MAP_FAILED) return Error::from_errno("mmap", errno);
-  const auto* replies = static_cast<const ReplyRing*>(page);
+  auto* replies = static_cast<ReplyRing*>(page);
   ::fcntl(ours.get(), F_SETFL, O_NONBLOCK);
-  const char* profile = program.profile == WorkerProfile::kListing ? "listing" : "metadata";
+  const std::string profile(to_string(program.profile));
   auto child = spawn_worker(program.exe, {profile, program.rootfs}, {theirs.get(), memory.get()});
   if (!child) {
     ::munmap(page, sizeof(ReplyRing));
@@ -73,7 +88,7 @@ Result<std::unique_ptr<WorkerProcess>> WorkerProcess::spawn(const WorkerProgram&
       new WorkerProcess(std::move(child).value(), std::move(ours), replies));
 }
 
-WorkerProcess::WorkerProcess(Child child, UniqueFd socket, const ReplyRing* replies)
+WorkerProcess::WorkerProcess(Child child, UniqueFd socket, ReplyRing* replies)
     : child_(std::move(child)), socket_(std::move(socket)), replies_(replies) {}
 
 WorkerProcess::~WorkerProcess() {
@@ -81,7 +96,7 @@ WorkerProcess::~WorkerProcess() {
     kill();
     reap();
   }
-  ::munmap(const_cast<ReplyRing*>(replies_), sizeof(ReplyRing));
+  ::munmap(replies_, sizeof(ReplyRing));
 }
 
 void WorkerProcess::queue(WorkerRequest request, const Target& target) {

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "host/unique_fd.h"
@@ -28,6 +29,9 @@ struct SleepState {
 };
 std::optional<SleepState> read_sleep_state(pid_t pid);
 std::optional<SleepState> parse_sleep_state(const std::string& status);
+
+// As the worker's argv[2]; those of other profiles have commands of their own.
+std::string_view to_string(WorkerProfile profile);
 
 // How to start one: `exe worker <profile> <rootfs>`.
 struct WorkerProgram {
@@ -58,6 +62,12 @@ class WorkerProcess {
   [[nodiscard]] bool ready() const;  // has started and dropped its rights
   // The next answer, if one has arrived. Kills a worker whose count can't be true.
   std::optional<WorkerReply> receive();
+  // Asks it to end request `id` soon, if that is what it serves.
+  void ask_to_stop(std::uint64_t id) { replies_->stop.store(id, std::memory_order_release); }
+  // Of the request being served, as its function says.
+  [[nodiscard]] std::uint64_t progress() const {
+    return replies_->progress.load(std::memory_order_acquire);
+  }
   void kill();
   // True once it has exited and been reaped.
   bool reap();
@@ -75,11 +85,11 @@ class WorkerProcess {
   Clock::time_point killed_at;
 
  private:
-  WorkerProcess(Child child, UniqueFd socket, const ReplyRing* replies);
+  WorkerProcess(Child child, UniqueFd socket, ReplyRing* replies);
 
   Child child_;
   UniqueFd socket_;
-  const ReplyRing* replies_;    // mapped
+  ReplyRing* replies_;          // mapped
   std::uint64_t received_ = 0;  // answers read
   std::uint64_t messages_ = 0;  // sent
   std::vector<std::byte> message_;

@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -114,9 +115,10 @@ struct Inventory {
 };
 
 // What `volume` was annotated with under kAnnotationPrefix + `name`: by its claim, else its pod,
-// else its namespace, else its StorageClass. Null when none says anything.
+// else its namespace, else its StorageClass. Null when none says anything. `owner`, if given, gets
+// the kind of the object that says it: "PersistentVolumeClaim", ...
 const std::string* find_annotation(const Inventory& inventory, const Volume& volume,
-                                   const std::string& name);
+                                   const std::string& name, std::string_view* owner = nullptr);
 
 // The target whose answers say whether `volume` responds: its own, else its filesystem's.
 inline std::optional<std::size_t> answering_target(const Inventory& inventory,

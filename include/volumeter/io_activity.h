@@ -48,6 +48,7 @@ struct IoActivity {
   std::optional<double> sync_p50;
   std::optional<double> sync_p99;
   std::optional<WaitCause> wait_cause;  // what syncs waited for most
+  std::uint64_t recent_syncs = 0;       // in the last seconds of that time
 };
 
 // Absent when a counter went down: something began anew in between.

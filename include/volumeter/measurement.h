@@ -30,6 +30,13 @@ struct MetricDesc {
 struct VolumeMetric {
   VolumeMetric(const std::string& suffix, const std::string& help,
                MetricType type = MetricType::kGauge, const std::vector<std::string>& extra = {});
+  // The same under `volumeter_<group>_` and `volumeter_pod_<group>_`.
+  struct Name {
+    std::string group;
+    std::string suffix;
+  };
+  VolumeMetric(const Name& name, const std::string& help, MetricType type = MetricType::kGauge,
+               const std::vector<std::string>& extra = {});
   [[nodiscard]] const MetricDesc& for_subject(const Subject& subject) const {
     return subject.claim ? claim : pod;
   }

@@ -36,9 +36,12 @@ class StallFs {
   void hold(const std::string& ops) { command("hold " + ops); }
   void release() { command("release"); }
   void delay(int milliseconds) { command("delay " + std::to_string(milliseconds)); }
+  // Reads and writes of its file fail from now on.
+  void break_io(int error) { command("break " + std::to_string(error)); }
   void fail_statfs(int error) { command("fail " + std::to_string(error)); }
   void freeze() { process_.signal(SIGSTOP); }  // waiters can be killed
   void thaw() { process_.signal(SIGCONT); }
+  void kill() { process_.signal(SIGKILL); }
   [[nodiscard]] pid_t pid() const { return process_.pid(); }
 
  private:

@@ -5,6 +5,7 @@
 //   release    answer what is held, and everything from now on
 //   delay N    each read and write takes N milliseconds more, one after the other
 //   attr N V   the root directory has the extended attribute N with value V
+//   break N    answer reads and writes with errno N; 0 serves them again
 //   fail N     answer statfs with errno N; 0 answers it properly again
 // A held request has been read from /dev/fuse, so whoever waits for it survives SIGKILL. Stopping
 // this process (SIGSTOP) instead leaves requests unread: their waiters can be killed.
@@ -34,6 +35,7 @@ namespace {
 constexpr fuse_ino_t kDisk = 2;
 int g_disk = -1;
 std::atomic<int> g_statfs_error = 0;
+std::atomic<int> g_io_error = 0;
 std::atomic<int> g_delay_ms = 0;
 
 class Gate {
@@ -124,6 +126,7 @@ void open(fuse_req_t req, fuse_ino_t ino, fuse_file_info* fi) {
 void read(fuse_req_t req, fuse_ino_t /*ino*/, size_t size, off_t offset, fuse_file_info* /*fi*/) {
   ::usleep(static_cast<useconds_t>(g_delay_ms) * 1000);
   g_gate.pass("read", [=] {
+    if (const int error = g_io_error) return (void)fuse_reply_err(req, error);
     std::vector<char> buffer(size);
     const ssize_t n = ::pread(g_disk, buffer.data(), size, offset);
     if (n < 0) return (void)fuse_reply_err(req, errno);
@@ -136,6 +139,7 @@ void write(fuse_req_t req, fuse_ino_t /*ino*/, const char* data, size_t size, of
   const std::string copy(data, size);
   ::usleep(static_cast<useconds_t>(g_delay_ms) * 1000);
   g_gate.pass("write", [=] {
+    if (const int error = g_io_error) return (void)fuse_reply_err(req, error);
     const ssize_t n = ::pwrite(g_disk, copy.data(), copy.size(), offset);
     if (n < 0) return (void)fuse_reply_err(req, errno);
     fuse_reply_write(req, static_cast<size_t>(n));
@@ -176,6 +180,10 @@ void commands(fuse_session* session, const std::string& mount_point) {
       std::string name;
       const std::lock_guard lock(g_attributes_mutex);
       words >> name >> g_attributes[name];
+    } else if (command == "break") {
+      int error = 0;
+      words >> error;
+      g_io_error = error;
     } else if (command == "fail") {
       int error = 0;
       words >> error;

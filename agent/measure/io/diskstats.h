@@ -27,6 +27,7 @@ inline constexpr std::size_t kReadSectors = 2;
 inline constexpr std::size_t kWrites = 4;
 inline constexpr std::size_t kWrittenSectors = 6;
 inline constexpr std::size_t kInFlight = 8;
+inline constexpr std::size_t kBusyTime = 9;
 // Of devices only: series of claims have a budget, and this is the one that says least.
 inline constexpr std::size_t kDiscardsMerged = 12;
 inline constexpr std::size_t kFlushes = 15;

@@ -1,0 +1,108 @@
+#include "collect/burst_watch.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <utility>
+
+#include "host/host.h"
+#include "inventory/mount_index.h"
+#include "measure/io/diskstats.h"
+
+namespace volumeter {
+namespace {
+
+constexpr double kFullest = 0.95;
+constexpr std::uint64_t kLeastRoom = 16 * kBurstFile;  // a quota's edge is nearer than a disk's
+constexpr double kMostBusy = 0.1;                      // of the time
+// Requests of others, beyond what a burst's own may be split or merged into.
+constexpr std::uint64_t kMostOthers = 64;
+// What a sync may take beside a burst, in seconds: this, or twice what it usually takes.
+constexpr double kSlowSync = 0.005;
+
+// Disks that are paid for by the operation, or slow down once a credit is used up.
+constexpr std::array<std::string_view, 10> kMeteredDrivers = {"ebs.csi.aws.com",
+                                                              "efs.csi.aws.com",
+                                                              "fsx.csi.aws.com",
+                                                              "pd.csi.storage.gke.io",
+                                                              "filestore.csi.storage.gke.io",
+                                                              "disk.csi.azure.com",
+                                                              "file.csi.azure.com",
+                                                              "dobs.csi.digitalocean.com",
+                                                              "csi.hetzner.cloud",
+                                                              "cinder.csi.openstack.org"};
+
+bool is_metered(const Volume& volume) {
+  return volume.kind == VolumeKind::kCloudDisk ||
+         std::find(kMeteredDrivers.begin(), kMeteredDrivers.end(), volume.csi_driver) !=
+             kMeteredDrivers.end() ||
+         (volume.mount && is_network_filesystem(volume.mount->fstype));
+}
+
+}  // namespace
+
+std::string burst_obstacle(const Snapshot& snapshot, std::size_t index, const ProbePlan& plan) {
+  const Subject& subject = snapshot.inventory->subjects[index];
+  for (const std::size_t i : subject.volumes) {
+    if (is_metered(snapshot.inventory->volumes[i])) return "metered";
+  }
+  if (!plan.device) return "no_device";
+  const Reading& reading = snapshot.volumes[subject.volumes.front()];
+  if (reading.read_only.value_or(false)) return "read_only";
+  if (!reading.usage || !reading.usage->ratio()) return "unknown_usage";
+  if (*reading.usage->ratio() > kFullest || reading.usage->inodes_ratio().value_or(0) > kFullest ||
+      reading.usage->available.value_or(kLeastRoom) < kLeastRoom) {
+    return "full";
+  }
+  return {};
+}
+
+BurstWatch::BurstWatch(std::string procfs, std::vector<LiveMeasurer*> live, Subject subject)
+    : procfs_(std::move(procfs)),
+      live_(std::move(live)),
+      subject_(std::move(subject)),
+      first_(look()) {}
+
+std::optional<BurstWatch::Look> BurstWatch::look() const {
+  if (!subject_.device) return std::nullopt;
+  const auto text = read_file(procfs_ + "/diskstats");
+  if (!text) return std::nullopt;
+  const auto counters = read_diskstats(*text, *subject_.inventory)[*subject_.device];
+  if (!counters || counters->count < kBusyTime + 1) return std::nullopt;
+  const auto& values = counters->values;
+  return Look{values[kReads] + values[kWrites], values[kInFlight], values[kBusyTime],
+              std::chrono::steady_clock::now()};
+}
+
+std::optional<IoTotals::Buckets> BurstWatch::syncs() const {
+  std::vector<IoTotals> totals(subject_.inventory->subjects.size());
+  for (LiveMeasurer* live : live_) live->add_io_totals(*subject_.inventory, totals);
+  return totals[subject_.index].syncs;
+}
+
+bool BurstWatch::device_is_idle() {
+  const auto now = look();
+  if (!first_ || !now || now->in_flight > 0) return false;
+  const std::chrono::duration<double, std::milli> passed = now->when - first_->when;
+  return static_cast<double>(now->busy_ms - first_->busy_ms) <= kMostBusy * passed.count();
+}
+
+void BurstWatch::begin() {
+  first_ = look();
+  first_syncs_ = syncs();
+}
+
+bool BurstWatch::disturbs(std::uint64_t ours) {
+  const auto now = look();
+  if (!first_ || !now) return true;
+  if (now->requests > first_->requests + ours + kMostOthers) return true;
+  const auto after = syncs();
+  if (!first_syncs_ || !after) return false;
+  const double most = std::max(kSlowSync, 2 * subject_.usual_sync.value_or(0));
+  for (std::size_t i = 1; i < after->size(); ++i) {
+    if (kIoBounds[i - 1] >= most && (*after)[i] > (*first_syncs_)[i]) return true;
+  }
+  return false;
+}
+
+}  // namespace volumeter
