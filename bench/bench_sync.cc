@@ -155,6 +155,11 @@ int bench_postgresql() {
 }  // namespace volumeter::bench
 
 int main(int argc, char** argv) {
+  if (const auto why = volumeter::test::why_no_mounts()) {
+    std::fprintf(stderr, "bench_sync: %s\n", why->c_str());
+    return 0;
+  }
+  volumeter::test::enter_mount_namespace();
   const std::string_view what = argc == 2 ? argv[1] : "";
   if (what == "calls") return volumeter::bench::bench_calls();
   if (what == "postgresql") return volumeter::bench::bench_postgresql();

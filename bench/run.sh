@@ -19,4 +19,7 @@ done
 for what in calls postgresql; do
   build/release/bench/bench_sync "$what"
 done
+for what in fio pulse workload; do
+  build/release/bench/bench_probe "$what"
+done
 tests/vm/run.sh 'build/release/bench/bench_walk quota'

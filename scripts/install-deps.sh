@@ -10,7 +10,7 @@ build="ca-certificates git make cmake ninja-build g++ pkg-config
   libmicrohttpd-dev prometheus-cpp-dev zlib1g-dev libbpf-dev bpftool clang libseccomp-dev libcap-dev liburing-dev
   libgtest-dev libbenchmark-dev libfuse3-dev e2fsprogs xfsprogs btrfs-progs"
 tests="libclang-rt-14-dev clang-format clang-tidy prometheus prometheus-node-exporter
-  curl fio redis-server postgresql lvm2 cryptsetup-bin mdadm gdu python3-jsonschema jq openssl qemu-system-x86 busybox-static kmod cpio"
+  curl fio ioping redis-server postgresql lvm2 cryptsetup-bin mdadm gdu python3-jsonschema jq openssl qemu-system-x86 busybox-static kmod cpio"
 
 case "${1:-all}" in
   build) wanted="$build" ;;

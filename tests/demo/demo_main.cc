@@ -47,6 +47,7 @@ struct Demo {
     spec.volume = volume;
     spec.storage = storage;
     spec.mode = mode;
+    spec.annotations_json = R"("volumeter.io/probe":"on")";
     put_claim(api, spec);
   }
 

@@ -3,6 +3,7 @@
 #include <sys/mount.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -189,6 +190,40 @@ TEST_F(NfsTest, TheAgentEndsWhileAServerIsGone) {
   ASSERT_TRUE(agent.sees(pod_series("responsive", "u", "share", "nfs"), 0, 60s));
   agent.process().signal(SIGTERM);
   EXPECT_EQ(agent.process().wait(30s), 0);
+}
+
+// NFS has no unnamed files: nothing is written until its owner agrees to a name.
+TEST_F(NfsTest, AShareIsProbedUnderANameOnly) {
+  ApiServer api;
+  mount_at(node->volume_dir("u", "nfs", "pv-1"));
+  ClaimSpec claim{"shop", "reports", "pv-1", "4Mi"};
+  claim.source_json = R"("nfs":{"server":"127.0.0.1","path":"/"})";
+  claim.annotations_json = R"("volumeter.io/probe":"on")";
+  put_claim(api, claim);
+  api.set_pod("u", pod_json("shop", "web", "u", claim_volume_json("reports", "reports")));
+  const std::string labels = R"({namespace="shop",persistentvolumeclaim="reports")";
+  const std::vector<std::string> options =
+      flags({"--interval=1s", "--worker.deadline=900ms", "--probe.interval=1s",
+             "--kube.api-url=" + api.url()});
+  {
+    const Agent agent(options);
+    EXPECT_TRUE(eventually(
+        [&] {
+          return agent.metric("volumeter_probe_skipped_total" + labels +
+                              ",reason=\"unsupported\"}") >= 2;
+        },
+        60s))
+        << agent.get("/metrics").body;
+  }
+  claim.annotations_json = R"("volumeter.io/probe":"named-file")";
+  put_claim(api, claim);
+  const Agent agent(options);
+  const auto writes = [&] {
+    return agent.metric("volumeter_probe_duration_seconds_count" + labels +
+                        ",operation=\"write_sync\"}");
+  };
+  EXPECT_TRUE(eventually([&] { return writes() >= 2; }, 60s)) << agent.get("/metrics").body;
+  EXPECT_TRUE(eventually([&] { return std::filesystem::is_empty(export_); }));
 }
 
 // The application's wait for its server, on a share and under its claim's name.

@@ -205,6 +205,36 @@ TEST_P(QuotaOn, AProjectThatVolumesShareAnswersForNone) {
   }
 }
 
+// Root may go beyond a quota (CAP_SYS_RESOURCE); a probe may not.
+TEST_P(QuotaOn, AFullQuotaHasNoProbes) {
+  ApiServer api;
+  ClaimSpec claim{"shop", "db", "limited", "4Mi"};
+  claim.source_json = R"("local":{"path":"/limited"})";
+  claim.annotations_json = R"("volumeter.io/probe":"on","volumeter.io/burst":"on")";
+  put_claim(api, claim);
+  api.set_pod("u", pod_json("shop", "db-0", "u", claim_volume_json("data", "db")));
+  const std::string where = volume("limited", "/limited", 7);
+  set_limit(disk, 7, 4 << 20);
+  const Agent agent(flags({"--interval=1s", "--worker.deadline=900ms", "--probe.interval=1s",
+                           "--probe.burst-interval=2s", "--kube.api-url=" + api.url()}));
+  const std::string labels = R"({namespace="shop",persistentvolumeclaim="db")";
+  ASSERT_TRUE(agent.ready(60s));
+  // Near its edge a pulse fits and a burst doesn't.
+  EXPECT_TRUE(eventually(
+      [&] {
+        return agent.metric("volumeter_probe_skipped_total" + labels + ",reason=\"burst_full\"}") >=
+               1;
+      },
+      60s))
+      << agent.get("/metrics").body;
+  write(where + "/file", 5 << 20);
+  must_run({"sync", "-f", disk});
+  const auto full = [&] {
+    return agent.metric("volumeter_probe_skipped_total" + labels + ",reason=\"full\"}");
+  };
+  EXPECT_TRUE(eventually([&] { return full() >= 2; }, 60s)) << agent.get("/metrics").body;
+}
+
 INSTANTIATE_TEST_SUITE_P(Filesystems, QuotaOn, testing::Values("ext4", "xfs"),
                          [](const auto& test) { return std::string(test.param); });
 
