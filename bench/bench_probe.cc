@@ -1,5 +1,5 @@
 // `volumeter bench` beside fio, a pulse beside ioping, and what pulses cost a workload.
-//   bench_probe fio|pulse|workload
+//   bench_probe fio [PROFILE]|pulse|workload
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 
@@ -71,24 +71,24 @@ Figures figures_of(const Output& output) {
   }
   const Json& job = all["jobs"][0];
   const Json& direction = job["read"]["total_ios"] > 0 ? job["read"] : job["write"];
-  const bool syncs = job["sync"]["total_ios"] > 0;
+  const bool syncs = job["sync"]["lat_ns"]["N"] > 0;
   const Json& percentiles = (syncs ? job["sync"]["lat_ns"] : direction["clat_ns"])["percentile"];
   const double iops = direction["iops"];
   return {iops, percentiles["50.000000"], percentiles["99.000000"],
           (job["usr_cpu"].get<double>() + job["sys_cpu"].get<double>()) / 100 / iops};
 }
 
-Figures ours(const Volume& volume, const Case& one, const std::string& seconds) {
+Figures ours(const std::string& where, const Case& one, const std::string& seconds) {
   return figures_of(
-      run({VOLUMETER_PATH, "bench", volume.where, "-p", one.profile,
+      run({VOLUMETER_PATH, "bench", where, "-p", one.profile,
            "--depth=" + std::to_string(one.depth), std::string("--block-size=") + one.block,
            "--size=128M", "--runtime=" + seconds + "s", "--ramp=500ms", "-o", "json"}));
 }
 
-Figures fios(const Volume& volume, const Case& one, const std::string& seconds) {
+Figures fios(const std::string& where, const Case& one, const std::string& seconds) {
   std::vector<std::string> argv = {"fio",
                                    "--name=peer",
-                                   "--filename=" + volume.where + "/peer",
+                                   "--filename=" + where + "/peer",
                                    "--size=128m",
                                    "--ioengine=io_uring",
                                    "--direct=1",
@@ -114,16 +114,21 @@ double noise(const std::vector<double>& values) {
   return median(apart);
 }
 
-int bench_fio() {
+int bench_fio(std::string_view only) {
   if (run({"fio", "--version"}).code != 0) return 0;
-  const Volume volume;
-  must_run({"dd", "if=/dev/urandom", "of=" + volume.where + "/peer", "bs=1M", "count=128",
-            "conv=fsync", "status=none"});
+  // On a loop device over memory the scheduler decides at depth 1 whether an operation is over
+  // before its submission has returned: a disk of the machine's own, then.
+  const Node node;
+  const std::string where = node.directory() + "/bench";
+  make_directories(where);
+  must_run({"dd", "if=/dev/urandom", "of=" + where + "/peer", "bs=1M", "count=128", "conv=fsync",
+            "status=none"});
   constexpr int kPairs = 7;
   const int seconds = std::clamp(seconds_to_run() / 200, 1, 5);
   std::printf(
       "\n## `volumeter bench` and fio, ratios, medians of %d interleaved pairs of %d s\n\n"
-      "ext4 on a loop device over memory, io_uring, O_DIRECT; of fsync the syncs' times. Noise: "
+      "On the machine's own disk, io_uring, O_DIRECT; of fsync the syncs' "
+      "times. Noise: "
       "how "
       "far two runs of fio in a row are apart.\n\n"
       "| profile | depth | IOPS | p50 | p99 | CPU of an operation | noise of IOPS | of p50 | of "
@@ -132,17 +137,18 @@ int bench_fio() {
       kPairs, seconds);
   int done = 0;
   for (const Case& one : kCases) {
+    if (!only.empty() && only != one.profile) continue;
     std::vector<double> iops, p50, p99, cpu, fio_iops, fio_p50, fio_p99;
     for (int i = 0; i < kPairs; ++i) {
       progress("fio", done++, kPairs * static_cast<int>(std::size(kCases)));
       Figures a, b;
       const std::string time = std::to_string(seconds);
       if (i % 2 == 0) {
-        a = ours(volume, one, time);
-        b = fios(volume, one, time);
+        a = ours(where, one, time);
+        b = fios(where, one, time);
       } else {
-        b = fios(volume, one, time);
-        a = ours(volume, one, time);
+        b = fios(where, one, time);
+        a = ours(where, one, time);
       }
       iops.push_back(a.iops / b.iops);
       p50.push_back(a.p50 / b.p50);
@@ -302,10 +308,10 @@ int main(int argc, char** argv) {
     return 0;
   }
   test::enter_mount_namespace();
-  const std::string_view what = argc == 2 ? argv[1] : "";
-  if (what == "fio") return bench::bench_fio();
+  const std::string_view what = argc >= 2 ? argv[1] : "";
+  if (what == "fio") return bench::bench_fio(argc > 2 ? argv[2] : "");
   if (what == "pulse") return bench::bench_pulse();
   if (what == "workload") return bench::bench_workload();
-  std::fprintf(stderr, "usage: bench_probe fio|pulse|workload\n");
+  std::fprintf(stderr, "usage: bench_probe fio [PROFILE]|pulse|workload\n");
   return 2;
 }

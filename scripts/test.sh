@@ -21,9 +21,9 @@ build() {  # preset targets...
 }
 
 fuzz() {
-  build fuzz --target fuzz_mountinfo fuzz_kube fuzz_vol_data fuzz_names fuzz_walks fuzz_tree fuzz_stats
+  build fuzz --target fuzz_mountinfo fuzz_kube fuzz_vol_data fuzz_names fuzz_walks fuzz_tree fuzz_stats fuzz_values
   local seconds=${FUZZ_SECONDS:-5} target corpus
-  for target in mountinfo kube vol_data names walks tree stats; do
+  for target in mountinfo kube vol_data names walks tree stats values; do
     echo "== fuzz: $target, $seconds s"
     corpus=$(mktemp -d)
     if ! "build/fuzz/tests/fuzz/fuzz_$target" -max_total_time="$seconds" -max_len=65536 \

@@ -56,7 +56,7 @@ struct JobResult {
   DirectionResult read;
   DirectionResult write;
   LatencyCounts sync;
-  double user_seconds = 0;  // of this process's CPU time, meanwhile
+  double user_seconds = 0;  // of the CPU time of the thread that ran it, as fio counts
   double system_seconds = 0;
   std::uint64_t context_switches = 0;
   std::uint64_t major_faults = 0;

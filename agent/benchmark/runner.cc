@@ -80,13 +80,13 @@ class Run {
   }
 
   void begin_counting() {
-    ::getrusage(RUSAGE_SELF, &before_);
+    ::getrusage(RUSAGE_THREAD, &before_);
     counted_at_ = now_ns();
   }
 
   void end_counting(std::uint64_t now) {
     rusage after{};
-    ::getrusage(RUSAGE_SELF, &after);
+    ::getrusage(RUSAGE_THREAD, &after);
     result_.seconds = static_cast<double>(now - std::min(now, counted_at_)) * 1e-9;
     result_.user_seconds = seconds(after.ru_utime) - seconds(before_.ru_utime);
     result_.system_seconds = seconds(after.ru_stime) - seconds(before_.ru_stime);
@@ -100,7 +100,7 @@ class Run {
   std::uint64_t submit_what_fits(std::uint64_t now) {
     waits_for_rate_ = false;
     while (!free_.empty() && result_.error == 0) {
-      if (spec_.rate && now < next_due_) {
+      if (spec_.rate && !sync_next_ && now < next_due_) {
         waits_for_rate_ = true;
         break;
       }
@@ -259,7 +259,7 @@ JobResult run_job(const JobSpec& spec, const TestFile& file, const JobControl& c
     JobResult result;
     result.spec = spec;
     result.error = engine.error().code;
-    result.failed = engine.error().message;
+    result.failed = "no I/O engine";
     return result;
   }
   return Run(spec, file, control, std::move(engine).value()).go();

@@ -1,5 +1,6 @@
 #include <array>
 #include <cstdio>
+#include <cstring>
 
 #include "benchmark/report.h"
 #include "host/host.h"
@@ -63,8 +64,7 @@ std::string to_bench_table(const BenchTarget& target, const std::vector<JobResul
                 "bandwidth", "latency", "mean", "p50", "p95", "p99", "p99.9", "max");
   for (const JobResult& result : results) {
     if (result.error != 0) {
-      out += format("%-10s %s failed: errno %d\n", result.spec.name.c_str(), result.failed.c_str(),
-                    result.error);
+      out += result.spec.name + ": " + result.failed + ": " + std::strerror(result.error) + "\n";
     }
     out += direction_rows(result, "read", result.read);
     out += direction_rows(result, "write", result.write);

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "host/host.h"
 #include "mounts/mount_table.h"
@@ -32,15 +33,10 @@ std::string filesystem_of(const DeviceNumber& number) {
 }
 
 TestFile cached_file(int directory) {
-  constexpr int kFlags = O_RDWR | O_EXCL | O_CLOEXEC;
   TestFile file;
   file.direct = false;
-  file.fd = UniqueFd(::openat(directory, ".", kFlags | O_TMPFILE, 0600));
-  if (file.fd) return file;
-  file.fd = UniqueFd(::openat(directory, kTestFileName, kFlags | O_CREAT | O_NOFOLLOW, 0600));
-  file.error = file.fd ? 0 : errno;
-  if (file.fd) ::unlinkat(directory, kTestFileName, 0);
-  return file;
+  file.fd = UniqueFd(::openat(directory, ".", O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));
+  return file.fd ? std::move(file) : make_named_file(directory, false);
 }
 
 Error cannot(const std::string& path, const std::string& what) { return {path + ": " + what, 0}; }
@@ -112,7 +108,8 @@ Status lay_out(const TestFile& file, std::uint64_t size,
                const std::function<bool(std::uint64_t)>& progress) {
   const DirectBuffer buffer(kChunk);
   for (std::uint64_t at = 0; at < size;) {
-    const std::size_t length = std::min<std::uint64_t>(kChunk, size - at);
+    // O_DIRECT takes whole pages.
+    const std::size_t length = std::min<std::uint64_t>(kChunk, (size - at + 4095) / 4096 * 4096);
     const ssize_t n = ::pwrite(file.fd.get(), buffer.data(), length, static_cast<off_t>(at));
     if (n <= 0) return Error::from_errno("writing the test's file", n < 0 ? errno : EIO);
     at += static_cast<std::uint64_t>(n);

@@ -32,9 +32,14 @@ struct Step {
 
 constexpr std::uint64_t kFile = kWorkloadRoom;
 
+bool allocate(int fd) {
+  errno = ::posix_fallocate(fd, 0, kFile);
+  return errno == 0;
+}
+
 // etcd: server/storage/wal: segments are allocated in advance and written in order.
 struct EtcdWal : Step {
-  bool prepare(int fd) override { return ::posix_fallocate(fd, 0, kFile) == 0; }
+  bool prepare(int fd) override { return allocate(fd); }
   bool before(int fd) override {
     constexpr std::size_t kEntry = 2300;
     at = at + kEntry > kFile ? 0 : at;
@@ -46,9 +51,7 @@ struct EtcdWal : Step {
 
 // bbolt: tx.go, Commit: dirty pages, a sync, the meta page, a sync; all of it is the commit.
 struct EtcdBackend : Step {
-  bool prepare(int fd) override {
-    return ::posix_fallocate(fd, 0, kFile) == 0 && ::fdatasync(fd) == 0;
-  }
+  bool prepare(int fd) override { return allocate(fd) && ::fdatasync(fd) == 0; }
   bool before(int /*fd*/) override { return true; }
   bool timed(int fd) override {
     constexpr int kDirtyPages = 8;

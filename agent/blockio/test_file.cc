@@ -15,10 +15,13 @@
 namespace volumeter {
 namespace {
 
+constexpr uid_t kNobody = 65534;  // what root is where a server squashes it
+
 bool is_left_over(int directory) {
   struct stat st {};
   return ::fstatat(directory, kTestFileName, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
-         S_ISREG(st.st_mode) && st.st_size == 0 && st.st_uid == ::geteuid() && st.st_nlink == 1;
+         S_ISREG(st.st_mode) && st.st_size == 0 && st.st_nlink == 1 &&
+         (st.st_uid == ::geteuid() || st.st_uid == kNobody);
 }
 
 }  // namespace
@@ -39,22 +42,20 @@ TestFile make_unnamed_file(int directory) {
   return file;
 }
 
-TestFile make_named_file(int directory) {
+// O_DIRECT comes later: where a filesystem hasn't got it, open(2) fails with the file made.
+TestFile make_named_file(int directory, bool direct) {
   constexpr int kFlags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC;
   TestFile file;
-  file.fd = UniqueFd(::openat(directory, kTestFileName, kFlags | O_DIRECT, 0600));
+  file.direct = direct;
+  file.fd = UniqueFd(::openat(directory, kTestFileName, kFlags, 0600));
   if (!file.fd && errno == EEXIST && is_left_over(directory)) {  // of one that was killed
     ::unlinkat(directory, kTestFileName, 0);
-    file.fd = UniqueFd(::openat(directory, kTestFileName, kFlags | O_DIRECT, 0600));
+    file.fd = UniqueFd(::openat(directory, kTestFileName, kFlags, 0600));
   }
-  if (!file.fd) {
-    file.error = errno;
-    return file;
-  }
-  if (::unlinkat(directory, kTestFileName, 0) != 0) {
-    file.error = errno;
-    file.fd.reset();
-  }
+  const bool made = file.fd && ::unlinkat(directory, kTestFileName, 0) == 0;
+  if (made && (!direct || ::fcntl(file.fd.get(), F_SETFL, O_DIRECT) == 0)) return file;
+  file.error = errno;
+  file.fd.reset();
   return file;
 }
 

@@ -28,10 +28,11 @@ struct TestFile {
 // where the filesystem can't. With O_DIRECT, or not at all.
 TestFile make_unnamed_file(int directory);
 
-// Under a name that lives for a moment: made and removed before anything is written. A file of that
-// name which isn't ours (empty, root's, regular) is left alone: EEXIST.
+// Under a name that lives for a moment: made and removed before anything is written. (NFS clients
+// keep a removed file that is open under a name of their own, ".nfs...", until it is closed.) A
+// file of that name which isn't ours (empty, root's, regular) is left alone: EEXIST.
 inline constexpr const char* kTestFileName = ".volumeter-probe";
-TestFile make_named_file(int directory);
+TestFile make_named_file(int directory, bool direct = true);
 
 // Memory that O_DIRECT takes: page-aligned, touched, filled with what doesn't compress.
 class DirectBuffer {

@@ -25,12 +25,19 @@ class UringEngine : public IoEngine {
   [[nodiscard]] unsigned depth() const override { return depth_; }
 
   int submit(int fd, const IoRequest& request) override {
+    if (broken_) return EIO;
     if (under_way_ == depth_) return EAGAIN;
     io_uring_sqe* entry = io_uring_get_sqe(&ring_);
     if (entry == nullptr) return EAGAIN;
     prepare(*entry, fd, request);
-    const int submitted = io_uring_submit(&ring_);
-    if (submitted < 0) return -submitted;
+    int submitted = 0;
+    do {
+      submitted = io_uring_submit(&ring_);
+    } while (submitted == -EINTR);
+    if (submitted < 0) {
+      broken_ = true;  // the request can't be taken back
+      return -submitted;
+    }
     ++under_way_;
     return 0;
   }
@@ -68,6 +75,7 @@ class UringEngine : public IoEngine {
   io_uring ring_;
   const unsigned depth_;
   unsigned under_way_ = 0;
+  bool broken_ = false;
 };
 
 // liburing 2.3 declares functions for these two, and its shared library lacks them.

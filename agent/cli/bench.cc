@@ -16,6 +16,8 @@
 namespace volumeter {
 namespace {
 
+constexpr std::uint64_t kMostBlock = 256 << 20;  // bytes
+
 int complain(const std::string& message, int code) {
   std::fprintf(stderr, "volumeter bench: %s\n", message.c_str());
   return code;
@@ -39,6 +41,7 @@ Result<std::vector<JobSpec>> jobs_of(const BenchOptions& options, const BenchTar
                        " writes: raw devices are only read (randread, seqread)",
                    0};
     }
+    if (options.block_size > kMostBlock) return Error{"--block-size must be 256M or less", 0};
     if (options.block_size) job.block = static_cast<std::uint32_t>(*options.block_size);
     if (options.depth && !job.sync) job.depth = *options.depth;
     job.runtime = options.runtime;
@@ -52,29 +55,20 @@ class Bench {
  public:
   Bench(const BenchTarget& target, std::uint64_t size) : target_(target), size_(size) {}
 
-  // False: a message has been printed.
   Status run(std::vector<JobSpec>& jobs) {
     TestFile file;
     for (JobSpec& job : jobs) {
       job.size = size_;
-      if (job.extends) {
-        const TestFile fresh = target_.make_file(job.direct);
-        if (!fresh.fd) return Error::from_errno(target_.path + ": the test's file", fresh.error);
-        run_one(job, fresh);
-      } else {
-        if (!file.fd) {
-          if (Status made = make(file); !made) return made;
-        }
-        run_one(job, file);
+      // One file's room is what was asked for: the other is let go of first.
+      if (job.extends) let_go(file);
+      if (!file.fd) {
+        if (Status made = make(file, job); !made) return made;
       }
+      run_one(job, file);
+      if (job.extends) file.fd.reset();
       if (stop_requested()) return Error{"interrupted", ECANCELED};
     }
-    if (!file.fd) return Done{};
-    const auto more = caveats_of(target_, file, size_);
-    caveats.insert(caveats.end(), more.begin(), more.end());
-    if (std::string cached = cache_caveat(target_, file); !cached.empty()) {
-      caveats.push_back(std::move(cached));
-    }
+    let_go(file);
     return Done{};
   }
 
@@ -82,15 +76,26 @@ class Bench {
   std::vector<std::string> caveats;
 
  private:
-  Status make(TestFile& file) {
-    file = target_.device ? target_.open_device() : target_.make_file(true);
+  Status make(TestFile& file, const JobSpec& job) {
+    file = target_.device ? target_.open_device() : target_.make_file(job.direct);
     if (!file.fd) return Error::from_errno(target_.path + ": the test's file", file.error);
-    if (target_.device) return Done{};
+    if (target_.device || job.extends) return Done{};
     return lay_out(file, size_, [&](std::uint64_t done) {
       bar_.show("laying out", static_cast<double>(done) / static_cast<double>(size_),
                 std::to_string(done >> 20U) + " MiB");
       return !stop_requested();
     });
+  }
+
+  // Says what can't be vouched for of what was done with it.
+  void let_go(TestFile& file) {
+    if (!file.fd) return;
+    const auto more = caveats_of(target_, file, size_);
+    caveats.insert(caveats.end(), more.begin(), more.end());
+    if (std::string cached = cache_caveat(target_, file); !cached.empty()) {
+      caveats.push_back(std::move(cached));
+    }
+    file.fd.reset();
   }
 
   void run_one(const JobSpec& job, const TestFile& file) {
@@ -111,6 +116,10 @@ class Bench {
 };
 
 Status check_block(const JobSpec& job, const BenchTarget& target, std::uint64_t size) {
+  constexpr std::uint64_t kMostMemory = 256 << 20;  // bytes, of all operations under way
+  if (std::uint64_t{job.block} * job.depth > kMostMemory) {
+    return Error{"--block-size times --depth is more than 256 MiB for " + job.name, 0};
+  }
   if (job.block > size) return Error{"--block-size is more than --size", 0};
   if (job.direct && job.block % 512 != 0) {
     return Error{"--block-size must be a multiple of 512 for " + job.name + ", which is O_DIRECT",

@@ -44,6 +44,7 @@ int run_df(const Config& config, const Measurers& measurers) {
   options.walker.state_dir.clear();  // the agent's
   options.deleted.enabled = false;
   options.tracer.enabled = false;
+  options.prober.mode = ProbeMode::kOff;
   Collector collector(loop, config.host, metadata, measurers, options);
   bool patient = true;
   collector.on_snapshot([&](const Snapshot&) {

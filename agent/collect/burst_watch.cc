@@ -21,7 +21,8 @@ constexpr std::uint64_t kMostOthers = 64;
 constexpr double kSlowSync = 0.005;
 
 // Disks that are paid for by the operation, or slow down once a credit is used up.
-constexpr std::array<std::string_view, 10> kMeteredDrivers = {"ebs.csi.aws.com",
+constexpr std::array<std::string_view, 20> kMeteredDrivers = {"ebs.csi.aws.com",
+                                                              "ebs.csi.eks.amazonaws.com",
                                                               "efs.csi.aws.com",
                                                               "fsx.csi.aws.com",
                                                               "pd.csi.storage.gke.io",
@@ -30,13 +31,33 @@ constexpr std::array<std::string_view, 10> kMeteredDrivers = {"ebs.csi.aws.com",
                                                               "file.csi.azure.com",
                                                               "dobs.csi.digitalocean.com",
                                                               "csi.hetzner.cloud",
-                                                              "cinder.csi.openstack.org"};
+                                                              "cinder.csi.openstack.org",
+                                                              "diskplugin.csi.alibabacloud.com",
+                                                              "nasplugin.csi.alibabacloud.com",
+                                                              "blockvolume.csi.oraclecloud.com",
+                                                              "fss.csi.oraclecloud.com",
+                                                              "vpc.block.csi.ibm.io",
+                                                              "linodebs.csi.linode.com",
+                                                              "block.csi.vultr.com",
+                                                              "csi.scaleway.com",
+                                                              "csi.exoscale.com"};
 
 bool is_metered(const Volume& volume) {
   return volume.kind == VolumeKind::kCloudDisk ||
          std::find(kMeteredDrivers.begin(), kMeteredDrivers.end(), volume.csi_driver) !=
              kMeteredDrivers.end() ||
          (volume.mount && is_network_filesystem(volume.mount->fstype));
+}
+
+// The device, and what it is made of, down to the disks.
+std::vector<std::size_t> with_all_below(const Inventory& inventory, std::size_t device) {
+  std::vector<std::size_t> all = {device};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (const std::size_t below : inventory.devices[all[i]].below) {
+      if (std::find(all.begin(), all.end(), below) == all.end()) all.push_back(below);
+    }
+  }
+  return all;
 }
 
 }  // namespace
@@ -63,15 +84,20 @@ BurstWatch::BurstWatch(std::string procfs, std::vector<LiveMeasurer*> live, Subj
       subject_(std::move(subject)),
       first_(look()) {}
 
-std::optional<BurstWatch::Look> BurstWatch::look() const {
+std::optional<BurstWatch::Looks> BurstWatch::look() const {
   if (!subject_.device) return std::nullopt;
   const auto text = read_file(procfs_ + "/diskstats");
   if (!text) return std::nullopt;
-  const auto counters = read_diskstats(*text, *subject_.inventory)[*subject_.device];
-  if (!counters || counters->count < kBusyTime + 1) return std::nullopt;
-  const auto& values = counters->values;
-  return Look{values[kReads] + values[kWrites], values[kInFlight], values[kBusyTime],
-              std::chrono::steady_clock::now()};
+  const auto all = read_diskstats(*text, *subject_.inventory);
+  Looks looks;
+  for (const std::size_t device : with_all_below(*subject_.inventory, *subject_.device)) {
+    const auto& counters = all[device];
+    if (!counters || counters->count < kBusyTime + 1) return std::nullopt;
+    const auto& values = counters->values;
+    looks.push_back({values[kReads] + values[kWrites], values[kInFlight], values[kBusyTime],
+                     std::chrono::steady_clock::now()});
+  }
+  return looks;
 }
 
 std::optional<IoTotals::Buckets> BurstWatch::syncs() const {
@@ -82,9 +108,15 @@ std::optional<IoTotals::Buckets> BurstWatch::syncs() const {
 
 bool BurstWatch::device_is_idle() {
   const auto now = look();
-  if (!first_ || !now || now->in_flight > 0) return false;
-  const std::chrono::duration<double, std::milli> passed = now->when - first_->when;
-  return static_cast<double>(now->busy_ms - first_->busy_ms) <= kMostBusy * passed.count();
+  if (!first_ || !now || now->size() != first_->size()) return false;
+  for (std::size_t i = 0; i < now->size(); ++i) {
+    const Look& before = (*first_)[i];
+    const Look& after = (*now)[i];
+    const std::chrono::duration<double, std::milli> passed = after.when - before.when;
+    const auto busy = static_cast<double>(after.busy_ms - before.busy_ms);
+    if (after.in_flight > 0 || busy > kMostBusy * passed.count()) return false;
+  }
+  return true;
 }
 
 void BurstWatch::begin() {
@@ -94,8 +126,10 @@ void BurstWatch::begin() {
 
 bool BurstWatch::disturbs(std::uint64_t ours) {
   const auto now = look();
-  if (!first_ || !now) return true;
-  if (now->requests > first_->requests + ours + kMostOthers) return true;
+  if (!first_ || !now || now->size() != first_->size()) return true;
+  for (std::size_t i = 0; i < now->size(); ++i) {
+    if ((*now)[i].requests > (*first_)[i].requests + ours + kMostOthers) return true;
+  }
   const auto after = syncs();
   if (!first_syncs_ || !after) return false;
   const double most = std::max(kSlowSync, 2 * subject_.usual_sync.value_or(0));

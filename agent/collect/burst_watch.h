@@ -46,13 +46,14 @@ class BurstWatch {
     std::uint64_t busy_ms = 0;
     std::chrono::steady_clock::time_point when;
   };
-  [[nodiscard]] std::optional<Look> look() const;
+  using Looks = std::vector<Look>;  // the device, and those below it
+  [[nodiscard]] std::optional<Looks> look() const;
   [[nodiscard]] std::optional<IoTotals::Buckets> syncs() const;
 
   const std::string procfs_;
   const std::vector<LiveMeasurer*> live_;
   const Subject subject_;
-  std::optional<Look> first_;
+  std::optional<Looks> first_;
   std::optional<IoTotals::Buckets> first_syncs_;
 };
 

@@ -145,8 +145,7 @@ void Collector::spread_inventory() {
   spread_inodes();
   walker_.set_inventory(inventory,
                         [this](std::size_t target) { return sampler_.reachable(target); });
-  prober_.set_inventory(inventory,
-                        [this](std::size_t target) { return sampler_.reachable(target); });
+  prober_.set_inventory(inventory, [this](std::size_t target) { return sampler_.hangs(target); });
   described_ = describe_inventory(measurers_, *inventory, options_.sampler.disabled);
   tracer_.look();
 }

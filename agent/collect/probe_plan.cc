@@ -12,6 +12,7 @@ namespace {
 
 using namespace std::chrono_literals;
 constexpr auto kShortest = 1s;
+constexpr auto kLongest = 24h;
 
 // Of several pods' wishes for one volume the most careful counts.
 constexpr std::array<std::string_view, 4> kMostCarefulFirst = {"off", "read-only", "named-file",
@@ -27,27 +28,6 @@ struct Wish {
   std::string value;
   std::string by;
 };
-
-std::optional<Wish> wish_of(const Inventory& inventory, const Subject& subject) {
-  std::optional<Wish> found;
-  for (const std::size_t i : subject.volumes) {
-    std::string_view owner;
-    const auto* value = find_annotation(inventory, inventory.volumes[i], "probe", &owner);
-    if (value == nullptr) continue;
-    // A word that makes no sense isn't consent.
-    const std::string wish = care_of(*value) < kMostCarefulFirst.size() ? *value : "off";
-    if (!found || care_of(wish) < care_of(found->value)) found = {wish, std::string(owner)};
-  }
-  return found;
-}
-
-std::string annotation(const Inventory& inventory, const Subject& subject,
-                       const std::string& name) {
-  for (const std::size_t i : subject.volumes) {
-    if (const auto* value = find_annotation(inventory, inventory.volumes[i], name)) return *value;
-  }
-  return {};
-}
 
 bool is_in_memory(const std::string& fstype) {
   return fstype == "tmpfs" || fstype == "ramfs" || fstype == "hugetlbfs";
@@ -99,6 +79,62 @@ bool auto_wants(const Inventory& inventory, const Subject& subject) {
   return !is_network_filesystem(volume.mount->fstype) && !is_in_memory(volume.mount->fstype);
 }
 
+// What one volume's owners say. Who speaks first counts; where somebody before them couldn't be
+// heard, nobody has agreed.
+enum class Heard { kNothing, kWish, kUnknown };
+Heard hear(const Inventory& inventory, const Volume& volume, Wish& wish) {
+  const std::string key = std::string(kAnnotationPrefix) + "probe";
+  for (const AnnotationPlace& place : annotation_places(inventory, volume)) {
+    if (place.says == nullptr) return Heard::kUnknown;
+    const auto it = place.says->find(key);
+    if (it == place.says->end()) continue;
+    // A word that makes no sense isn't consent.
+    wish = {care_of(it->second) < kMostCarefulFirst.size() ? it->second : "off",
+            std::string(place.owner)};
+    return Heard::kWish;
+  }
+  return Heard::kNothing;
+}
+
+std::optional<Wish> wish_of(const Inventory& inventory, const Subject& subject, ProbeMode mode) {
+  std::optional<Wish> found;
+  for (const std::size_t i : subject.volumes) {
+    Wish wish;
+    const Heard heard = hear(inventory, inventory.volumes[i], wish);
+    if (heard == Heard::kUnknown) return std::nullopt;
+    if (heard == Heard::kNothing) continue;
+    if (!found || care_of(wish.value) < care_of(found->value)) found = wish;
+  }
+  if (!found && mode == ProbeMode::kAuto && auto_wants(inventory, subject)) {
+    return Wish{"on", "--probe.mode=auto"};
+  }
+  return found;
+}
+
+// Of several pods that say something the one that wants least.
+bool wants_bursts(const Inventory& inventory, const Subject& subject) {
+  bool wanted = false;
+  for (const std::size_t i : subject.volumes) {
+    const auto* value = find_annotation(inventory, inventory.volumes[i], "burst");
+    if (value == nullptr) continue;
+    if (*value != "on") return false;
+    wanted = true;
+  }
+  return wanted;
+}
+
+std::chrono::milliseconds interval_of(const Inventory& inventory, const Subject& subject,
+                                      std::chrono::milliseconds usual) {
+  std::optional<std::chrono::milliseconds> longest;
+  for (const std::size_t i : subject.volumes) {
+    const auto* value = find_annotation(inventory, inventory.volumes[i], "probe-interval");
+    if (value == nullptr || !wrong_with_annotation("probe-interval", *value).empty()) continue;
+    const auto interval = parse_duration(*value).value();
+    longest = std::max(longest.value_or(interval), interval);
+  }
+  return longest.value_or(usual);
+}
+
 }  // namespace
 
 std::string wrong_with_annotation(const std::string& name, const std::string& value) {
@@ -110,7 +146,8 @@ std::string wrong_with_annotation(const std::string& name, const std::string& va
   if (name == "burst") return value == "on" || value == "off" ? "" : R"(must be "on" or "off")";
   const auto interval = parse_duration(value);
   if (!interval) return interval.error().message;
-  return *interval >= kShortest ? "" : "must be 1s or more";
+  const bool fits = *interval >= kShortest && *interval <= kLongest;
+  return fits ? "" : "must be 1s or more, and 1d or less";
 }
 
 ProbePlan plan_probe(const Inventory& inventory, const Subject& subject, ProbeMode mode,
@@ -118,18 +155,11 @@ ProbePlan plan_probe(const Inventory& inventory, const Subject& subject, ProbeMo
   ProbePlan plan;
   const Volume& volume = representative(inventory, subject);
   if (mode == ProbeMode::kOff || !may_ever_be_probed(volume)) return plan;
-  auto wish = wish_of(inventory, subject);
-  if (!wish && mode == ProbeMode::kAuto && auto_wants(inventory, subject)) {
-    wish = {"on", "--probe.mode=auto"};
-  }
+  const auto wish = wish_of(inventory, subject, mode);
   if (!wish || wish->value == "off") return plan;
   plan.wanted = true;
   plan.asked_by = wish->by;
-  plan.interval = interval;
-  if (const auto own = parse_duration(annotation(inventory, subject, "probe-interval"));
-      own && *own >= kShortest) {
-    plan.interval = *own;
-  }
+  plan.interval = interval_of(inventory, subject, interval);
   if (volume.devices.size() == 1) plan.device = volume.devices.front();
   if (!volume.mounted) {
     plan.obstacle = "not_mounted";
@@ -151,7 +181,7 @@ ProbePlan plan_probe(const Inventory& inventory, const Subject& subject, ProbeMo
     return plan;
   }
   plan.way = wish->value == "named-file" ? ProbeWay::kNamedFile : ProbeWay::kUnnamedFile;
-  plan.burst = annotation(inventory, subject, "burst") == "on";
+  plan.burst = wants_bursts(inventory, subject);
   use_file(inventory, volume, plan);
   return plan;
 }

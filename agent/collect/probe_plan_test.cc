@@ -12,7 +12,10 @@ class ProbePlanTest : public testing::Test {
   ProbePlanTest() {
     inventory.pods.resize(1);
     inventory.pods[0].namespace_ = "shop";
-    inventory.claims.push_back({"shop", "db", {}, {}, {}});
+    inventory.claims.push_back({"shop", "db", {}, {}, {}, true});
+    inventory.pods[0].known = true;
+    inventory.namespace_annotations["shop"] = {};
+    inventory.storage_class_annotations["fast"] = {};
     inventory.targets.push_back({{8, 1}, "/", "/v", "ext4", false, "", false});
     Device device;
     device.block.name = "sdb";
@@ -63,6 +66,28 @@ TEST_F(ProbePlanTest, EachOwnerCanGiveIt) {
   EXPECT_EQ(plan().asked_by, "PersistentVolumeClaim");
   inventory.claims[0].annotations = probe("off");
   EXPECT_FALSE(plan().wanted);
+}
+
+// Who couldn't be heard may have said no.
+TEST_F(ProbePlanTest, NobodyBeforeTheOneWhoAgreesMayBeUnheard) {
+  inventory.storage_class_annotations["fast"] = probe("on");
+  EXPECT_TRUE(plan().wanted);
+  inventory.claims[0].read = false;
+  EXPECT_FALSE(plan().wanted);
+  EXPECT_FALSE(plan(ProbeMode::kAuto).wanted);
+  inventory.claims[0].read = true;
+  inventory.namespace_annotations.clear();
+  EXPECT_FALSE(plan().wanted);
+  inventory.claims[0].annotations = probe("on");  // whatever the others say
+  EXPECT_TRUE(plan().wanted);
+  inventory.claims[0].annotations.clear();
+  inventory.namespace_annotations["shop"] = {};
+  inventory.storage_class_annotations.clear();
+  EXPECT_FALSE(plan(ProbeMode::kAuto).wanted);
+  volume().storage_class.clear();  // there is none
+  EXPECT_TRUE(plan(ProbeMode::kAuto).wanted);
+  inventory.pods[0].known = false;
+  EXPECT_FALSE(plan(ProbeMode::kAuto).wanted);
 }
 
 TEST_F(ProbePlanTest, OfTwoPodsTheMoreCarefulIsHeard) {
@@ -159,6 +184,10 @@ TEST(ProbeAnnotations, WhatMakesNoSenseIsNamed) {
   EXPECT_EQ(wrong_with_annotation("probe-interval", "30s"), "");
   EXPECT_NE(wrong_with_annotation("probe-interval", "500ms"), "");
   EXPECT_NE(wrong_with_annotation("probe-interval", "30"), "");
+  EXPECT_NE(wrong_with_annotation("probe-interval", "25h"), "");
+  std::string sum;
+  for (int i = 0; i < 100; ++i) sum += "999999999d";
+  EXPECT_NE(wrong_with_annotation("probe-interval", sum), "");
 }
 
 }  // namespace

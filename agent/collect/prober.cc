@@ -17,6 +17,10 @@ constexpr auto kLook = 100ms;
 // A worker that hasn't anything to do for as long is ended.
 constexpr auto kRestAfter = 15s;
 constexpr auto kRemind = 5s;
+constexpr auto kShortestPause = 1s;
+constexpr auto kLongestPause = 5min;
+// Each that hangs keeps a worker of some 2 MiB.
+constexpr std::size_t kMostStuck = 16;
 // The application's own syncs in the last interval, from which on a pulse tells nothing new.
 constexpr std::uint64_t kEnoughSyncs = 5;
 constexpr std::uint64_t kLeastRoom = 1 << 20;  // bytes: the last ones aren't ours
@@ -33,6 +37,19 @@ std::string_view to_string(ProbeWay way) {
   return "unknown";
 }
 
+std::string joined(const std::vector<std::string>& labels) {
+  std::string text;
+  for (const std::string& label : labels) text += (text.empty() ? "" : "/") + label;
+  return text;
+}
+
+// What the last probe said is no news of now.
+void forget_outcome(ProbeRecord& record) {
+  record.success.reset();
+  record.write_responsive.reset();
+  record.outstanding_since.reset();
+}
+
 }  // namespace
 
 Prober::Prober(EventLoop& loop, std::vector<LiveMeasurer*> live, ProberOptions options,
@@ -45,9 +62,9 @@ Prober::Prober(EventLoop& loop, std::vector<LiveMeasurer*> live, ProberOptions o
       pool_(loop, options_.workers) {}
 
 void Prober::set_inventory(std::shared_ptr<const Inventory> inventory,
-                           std::function<bool(std::size_t)> reachable) {
+                           std::function<bool(std::size_t)> hangs) {
   inventory_ = std::move(inventory);
-  reachable_ = std::move(reachable);
+  hangs_ = std::move(hangs);
   auto before = std::exchange(entries_, {});
   for (std::size_t i = 0; i < inventory_->subjects.size(); ++i) {
     const Subject& subject = inventory_->subjects[i];
@@ -55,7 +72,7 @@ void Prober::set_inventory(std::shared_ptr<const Inventory> inventory,
     auto known = before.extract(*subject.labels);
     if (!plan.wanted && known.empty()) continue;
     EntryPtr entry = known.empty() ? std::make_shared<Entry>() : known.mapped();
-    if (entry->name.empty()) entry->name = (*subject.labels)[0] + "/" + (*subject.labels)[1];
+    if (entry->name.empty()) entry->name = joined(*subject.labels);
     entry->subject = i;
     follow(entry, plan);
     if (plan.wanted) entries_[*subject.labels] = entry;
@@ -79,7 +96,9 @@ void Prober::follow(const EntryPtr& entry, ProbePlan plan) {
   }
   if (fresh) entry->burst_due = Clock::now() + somewhere_in(options_.burst_interval);
   const bool elsewhere = key_of(entry->plan.target) != key_of(before.target);
+  if (elsewhere || entry->plan.device != before.device) entry->watch.reset();
   if (entry->job && (!entry->plan.wanted || !entry->plan.obstacle.empty() || elsewhere)) {
+    entry->cancelled = true;
     pool_.cancel(*entry->job);
     if (running_ == entry) running_.reset();
   }
@@ -105,7 +124,9 @@ void Prober::announce(const Entry& entry, const ProbePlan& before) const {
 
 // By the beat, a tenth of an interval to either side: nodes that started together part soon.
 void Prober::schedule(Entry& entry) {
-  entry.beat += entry.plan.interval;
+  // Beats that nobody was awake for are gone.
+  const auto interval = std::chrono::duration_cast<Clock::duration>(entry.plan.interval);
+  entry.beat += interval * std::max<std::int64_t>(1, (Clock::now() - entry.beat) / interval);
   entry.due = entry.beat - entry.plan.interval / 10 + somewhere_in(entry.plan.interval / 5);
 }
 
@@ -130,8 +151,12 @@ void Prober::step() {
   bool any_job = false;
   for (auto& [labels, entry] : entries_) {
     if (entry->job) look_after(entry);
-    while (entry->due <= now) {
-      if (entry->job || entry->queued || entry->watch != nullptr) {
+    if (entry->due <= now) {
+      if (entry->watch != nullptr) {
+        ++entry->record.skipped["burst"];
+      } else if (entry->queued) {
+        ++entry->record.skipped["budget"];
+      } else if (entry->job) {
         ++entry->record.missed;
       } else {
         entry->queued = true;
@@ -158,10 +183,11 @@ void Prober::look_after(const EntryPtr& entry) {
   if (!entry->job || !pool_.stalled(*entry->job)) return;
   if (running_ == entry) running_.reset();
   const auto now = Clock::now();
-  if (entry->bursting || now - entry->began < options_.late) return;
+  if (now - entry->began < options_.late) return;
   entry->record.success = false;
-  const auto stage = static_cast<PulseStage>(pool_.progress(*entry->job));
-  if (entry->plan.writes()) set_responsive(*entry, stage >= PulseStage::kReading);
+  const bool reading = !entry->bursting &&
+                       static_cast<PulseStage>(pool_.progress(*entry->job)) >= PulseStage::kReading;
+  if (entry->plan.writes()) set_responsive(*entry, reading);
   if (now - reminded_ < kRemind) return;
   reminded_ = now;
   changed_();
@@ -187,7 +213,9 @@ void Prober::next() {
     const std::string obstacle = pulse_obstacle(*entry);
     if (!obstacle.empty()) {
       ++entry->record.skipped[obstacle];
-      if (obstacle != "passive") entry->record.success.reset();
+      forget_outcome(entry->record);
+      // The workload's own come back.
+      if (obstacle == "passive" && entry->plan.writes()) set_responsive(*entry, true);
       continue;
     }
     pulse(entry);
@@ -202,7 +230,9 @@ const Snapshot* Prober::snapshot_of(const Entry& entry) const {
 
 std::string Prober::pulse_obstacle(const Entry& entry) const {
   if (!entry.plan.obstacle.empty()) return entry.plan.obstacle;
-  if (entry.plan.index && !reachable_(*entry.plan.index)) return "unresponsive";
+  if (Clock::now() < no_worker_before_) return "worker";
+  if (pool_.counts().stuck >= kMostStuck) return "budget";
+  if (entry.plan.index && hangs_(*entry.plan.index)) return "unresponsive";
   const Snapshot* snapshot = snapshot_of(entry);
   if (snapshot == nullptr) return {};
   const Subject& subject = inventory_->subjects[*entry.subject];
@@ -213,7 +243,6 @@ std::string Prober::pulse_obstacle(const Entry& entry) const {
     return "full";
   }
   const auto& activity = snapshot->activity[*entry.subject];
-  // A pulse that hangs is looked after to its end, whatever comes back beside it.
   if (activity && activity->recent_syncs >= kEnoughSyncs) return "passive";
   return {};
 }
@@ -221,6 +250,8 @@ std::string Prober::pulse_obstacle(const Entry& entry) const {
 void Prober::submit(const EntryPtr& entry, ProbeFunction function) {
   running_ = entry;
   entry->began = Clock::now();
+  entry->cancelled = false;
+  if (!entry->record.outstanding_since) entry->record.outstanding_since = entry->began;
   entry->bursting = function == kBurst;
   WorkerJob job{function, entry->plan.target, static_cast<std::uint64_t>(entry->plan.way),
                 entry->plan.way == ProbeWay::kDevice};
@@ -233,31 +264,34 @@ void Prober::submit(const EntryPtr& entry, ProbeFunction function) {
   step_in(kLook);
 }
 
-void Prober::pulse(const EntryPtr& entry) {
-  if (!entry->record.outstanding_since) entry->record.outstanding_since = Clock::now();
-  submit(entry, kPulse);
-}
+void Prober::pulse(const EntryPtr& entry) { submit(entry, kPulse); }
 
 void Prober::pulsed(const EntryPtr& entry, const JobResult& result) {
   ProbeRecord& record = entry->record;
   if (result.outcome == JobOutcome::kTimedOut) {  // still outstanding, in the kernel
+    ++record.missed;
     record.success = false;
     if (entry->plan.writes()) set_responsive(*entry, false);
     return;
   }
   record.outstanding_since.reset();
-  if (!entry->plan.wanted || !entry->plan.obstacle.empty()) return;
-  if (result.outcome == JobOutcome::kFailed) {
-    record.success = false;
-    ++record.skipped["worker"];
-    return;
-  }
+  if (entry->cancelled) return;
+  if (result.outcome == JobOutcome::kFailed) return no_worker(record);
+  no_worker_pause_ = kShortestPause;
   const auto answer = result.answer.load<PulseAnswer>();
   if (result.answer.error != 0) return failed(*entry, result.answer.error, answer);
   if (entry->plan.writes()) set_responsive(*entry, true);
   record.success = answer.flaw != ProbeFlaw::kMismatch;
   take_figures(*entry, answer);
   consider_burst(entry);
+}
+
+// None could be started, or it died: the agent's trouble, not the volume's.
+void Prober::no_worker(ProbeRecord& record) {
+  ++record.skipped["worker"];
+  forget_outcome(record);
+  no_worker_before_ = Clock::now() + no_worker_pause_;
+  no_worker_pause_ = std::min<Clock::duration>(2 * no_worker_pause_, kLongestPause);
 }
 
 void Prober::take_figures(Entry& entry, const PulseAnswer& answer) {
@@ -280,7 +314,7 @@ void Prober::failed(Entry& entry, int error, const PulseAnswer& answer) {
   const std::string reason = reason_not_to_probe(error);
   if (!reason.empty()) {
     ++entry.record.skipped[reason];
-    entry.record.success.reset();
+    forget_outcome(entry.record);
     return;
   }
   // It came back, if only with an error.

@@ -43,9 +43,10 @@ class Prober {
   Prober(EventLoop& loop, std::vector<LiveMeasurer*> live, ProberOptions options,
          std::function<void()> changed);
 
-  // Follows the inventory. `reachable` says of a target of it whether statfs answers there now.
+  // Follows the inventory. `hangs` says of a target of it whether statfs has stopped answering
+  // there.
   void set_inventory(std::shared_ptr<const Inventory> inventory,
-                     std::function<bool(std::size_t)> reachable);
+                     std::function<bool(std::size_t)> hangs);
   // What is known of the volumes by now.
   void set_snapshot(std::shared_ptr<const Snapshot> snapshot) { snapshot_ = std::move(snapshot); }
 
@@ -65,7 +66,8 @@ class Prober {
     Clock::time_point burst_due;
     bool queued = false;
     std::optional<WorkerPool::JobId> job;
-    bool bursting = false;  // what the job is
+    bool bursting = false;   // what the job is
+    bool cancelled = false;  // the job's end says nothing of the volume
     Clock::time_point began;
     std::unique_ptr<BurstWatch> watch;
   };
@@ -84,6 +86,7 @@ class Prober {
   void pulse(const EntryPtr& entry);
   void pulsed(const EntryPtr& entry, const JobResult& result);
   void take_figures(Entry& entry, const PulseAnswer& answer);
+  void no_worker(ProbeRecord& record);
   void failed(Entry& entry, int error, const PulseAnswer& answer);
   void set_responsive(Entry& entry, bool responsive);
   void consider_burst(const EntryPtr& entry);
@@ -97,7 +100,7 @@ class Prober {
   const ProberOptions options_;
   std::function<void()> changed_;
   std::shared_ptr<const Inventory> inventory_;
-  std::function<bool(std::size_t)> reachable_;
+  std::function<bool(std::size_t)> hangs_;
   std::shared_ptr<const Snapshot> snapshot_;
   std::map<std::vector<std::string>, EntryPtr> entries_;  // by a subject's labels
   std::deque<EntryPtr> waiting_;
@@ -105,6 +108,8 @@ class Prober {
   std::optional<EventLoop::TimerId> timer_;
   Clock::time_point timer_at_{};
   Clock::time_point reminded_{};
+  Clock::time_point no_worker_before_{};
+  Clock::duration no_worker_pause_ = std::chrono::seconds(1);
   std::mt19937 random_{std::random_device{}()};
   ProbeReport report_;
   WorkerPool pool_;  // last: its callbacks use all of the above

@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 
 constexpr auto kBeforeBurst = 500ms;  // for a look at how busy the device is
 constexpr auto kBurstLook = 20ms;
+constexpr auto kLongestWait = 3s;  // for its turn
 
 }  // namespace
 
@@ -30,20 +31,28 @@ void Prober::consider_burst(const EntryPtr& entry) {
   BurstWatch::Subject subject{inventory_, *entry->subject, entry->plan.device,
                               activity ? activity->sync_p99 : std::nullopt};
   entry->watch = std::make_unique<BurstWatch>(options_.procfs, live_, std::move(subject));
+  entry->began = Clock::now();
   loop_.after(kBeforeBurst, [this, entry] { burst(entry); });
 }
 
 void Prober::burst(const EntryPtr& entry) {
-  if (!entry->plan.wanted || !entry->plan.burst || !entry->plan.obstacle.empty()) {
-    entry->watch.reset();
-    return;
-  }
-  if (running_) {  // its turn comes
+  if (entry->watch == nullptr) return;  // its volume is another now
+  const Snapshot* snapshot = snapshot_of(*entry);
+  const bool may = entry->plan.wanted && entry->plan.burst && entry->plan.obstacle.empty();
+  std::string obstacle;
+  if (snapshot == nullptr || !may) {
+    obstacle = "unknown_usage";
+  } else if (running_ && Clock::now() - entry->began < kLongestWait) {
     loop_.after(kBurstLook, [this, entry] { burst(entry); });
     return;
+  } else if (running_) {
+    obstacle = "budget";
+  } else {
+    obstacle = burst_obstacle(*snapshot, *entry->subject, entry->plan);
   }
-  if (!entry->watch->device_is_idle()) {
-    ++entry->record.skipped["burst_busy"];
+  if (obstacle.empty() && !entry->watch->device_is_idle()) obstacle = "busy";
+  if (!obstacle.empty()) {
+    ++entry->record.skipped["burst_" + obstacle];
     entry->watch.reset();
     return;
   }
@@ -53,13 +62,16 @@ void Prober::burst(const EntryPtr& entry) {
 }
 
 void Prober::follow_burst(const EntryPtr& entry, WorkerPool::JobId job) {
-  if (entry->job != job) return;
+  if (entry->job != job || entry->watch == nullptr) return;
   if (entry->watch->disturbs(pool_.progress(job))) pool_.ask_to_stop(job);
   loop_.after(kBurstLook, [this, entry, job] { follow_burst(entry, job); });
 }
 
 void Prober::burst_ended(const EntryPtr& entry, const JobResult& result) {
   entry->watch.reset();
+  if (result.outcome == JobOutcome::kTimedOut) return;  // it is still outstanding, in the kernel
+  entry->record.outstanding_since.reset();
+  if (entry->cancelled) return;
   if (result.outcome != JobOutcome::kAnswered) {
     ++entry->record.skipped["burst_failed"];
     return;

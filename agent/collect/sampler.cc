@@ -187,6 +187,12 @@ std::vector<std::uint64_t> Sampler::inodes() const {
   return all;
 }
 
+bool Sampler::hangs(std::size_t target) const {
+  return std::any_of(current_.begin(), current_.end(), [&](const auto& entries) {
+    return target < entries.size() && entries[target]->state.responsive == false;
+  });
+}
+
 bool Sampler::reachable(std::size_t target) const {
   bool any = false;
   for (const auto& entries : current_) {

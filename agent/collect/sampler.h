@@ -57,6 +57,8 @@ class Sampler {
 
   // Whether the last call on this target of the inventory returned, and found it.
   [[nodiscard]] bool reachable(std::size_t target) const;
+  // Whether it has been called and hasn't returned.
+  [[nodiscard]] bool hangs(std::size_t target) const;
 
   [[nodiscard]] const std::vector<RoundResult>& rounds() const { return rounds_; }
   [[nodiscard]] WorkerPool::Counts workers() const { return pool_.counts(); }

@@ -231,8 +231,9 @@ class Parser {
     }
     check_url("--kube.api-url", config_.api_url);
     check_url("--kube.kubelet-url", config_.kubelet_url);
-    if (config_.probe_interval < std::chrono::seconds(1)) {
-      throw CLI::ValidationError("--probe.interval", "must be 1s or more");
+    if (config_.probe_interval < std::chrono::seconds(1) ||
+        config_.probe_interval > std::chrono::hours(24)) {
+      throw CLI::ValidationError("--probe.interval", "must be 1s or more, and 1d or less");
     }
     if (config_.worker_deadline >= config_.interval) {
       throw CLI::ValidationError("--worker.deadline", "must be shorter than --interval");

@@ -252,10 +252,10 @@ void add_pod_volumes(const InventoryInput& input, Inventory& inventory,
   for (const std::string& uid : input.kubelet.pod_uids) by_pod[uid];
   for (const PodVolumeDir& dir : input.kubelet.volumes) by_pod[dir.pod_uid].push_back(&dir);
   for (const auto& [name, space] : input.metadata.namespaces) {
-    if (!space.annotations.empty()) inventory.namespace_annotations[name] = space.annotations;
+    inventory.namespace_annotations[name] = space.annotations;
   }
   for (const auto& [name, cls] : input.metadata.storage_classes) {
-    if (!cls.annotations.empty()) inventory.storage_class_annotations[name] = cls.annotations;
+    inventory.storage_class_annotations[name] = cls.annotations;
   }
   PodJoin join(input, inventory, dirs);
   for (const auto& [uid, pod_dirs] : by_pod) join.add(uid, pod_dirs);

@@ -25,6 +25,7 @@ Result<ClaimMetadata> parse_claim(std::string_view json) {
     if (mode.is_string()) out.claim.access_modes.push_back(mode.get<std::string>());
   }
   out.claim.annotations = kube::annotations_of(meta);
+  out.claim.read = true;
   out.persistent_volume = text(spec, "volumeName");
   out.storage_class = text(spec, "storageClassName");
   out.mode = kube::mode_of(spec);

@@ -5,6 +5,10 @@
 
 namespace volumeter {
 
+namespace {
+constexpr std::int64_t kLongest = std::int64_t{366} * 86'400'000;
+}  // namespace
+
 Result<std::chrono::milliseconds> parse_duration(const std::string& text) {
   const Error bad{"\"" + text +
                   "\" is not a duration; allowed are numbers with ms, s, m, h, d: "
@@ -20,6 +24,7 @@ Result<std::chrono::milliseconds> parse_duration(const std::string& text) {
     const auto unit = kUnits.find(text.substr(digits, end - digits));
     if (unit == kUnits.end()) return bad;
     total += std::stoll(text.substr(at, digits - at)) * unit->second;
+    if (total > kLongest) return Error{"\"" + text + "\" is longer than 366d"};
     at = end;
   }
   if (total <= 0) return bad;

@@ -76,30 +76,40 @@ std::string_view to_string(VolumeMode mode) {
   return mode == VolumeMode::kBlock ? "Block" : "Filesystem";
 }
 
+std::array<AnnotationPlace, 4> annotation_places(const Inventory& inventory, const Volume& volume) {
+  static const Annotations kNone;  // of an object that there isn't
+  const auto among = [](const std::map<std::string, Annotations>& all, const std::string& name) {
+    const auto it = all.find(name);
+    return it == all.end() ? nullptr : &it->second;
+  };
+  const Annotations* claim = &kNone;
+  if (volume.claim) {
+    const Claim& one = inventory.claims[*volume.claim];
+    claim = one.read || !one.annotations.empty() ? &one.annotations : nullptr;
+  }
+  const Pod& pod = inventory.pods[volume.pod];
+  const bool pod_read = pod.known || !pod.annotations.empty();
+  const Annotations* storage_class =
+      volume.storage_class.empty()
+          ? &kNone
+          : among(inventory.storage_class_annotations, volume.storage_class);
+  return {{{claim, "PersistentVolumeClaim"},
+           {pod_read ? &pod.annotations : nullptr, "Pod"},
+           {among(inventory.namespace_annotations, pod.namespace_), "Namespace"},
+           {storage_class, "StorageClass"}}};
+}
+
 const std::string* find_annotation(const Inventory& inventory, const Volume& volume,
                                    const std::string& name, std::string_view* owner) {
   const std::string key = std::string(kAnnotationPrefix) + name;
-  const auto in = [&](const Annotations& annotations, std::string_view kind) -> const std::string* {
-    const auto it = annotations.find(key);
-    if (it == annotations.end()) return nullptr;
-    if (owner != nullptr) *owner = kind;
+  for (const AnnotationPlace& place : annotation_places(inventory, volume)) {
+    if (place.says == nullptr) continue;
+    const auto it = place.says->find(key);
+    if (it == place.says->end()) continue;
+    if (owner != nullptr) *owner = place.owner;
     return &it->second;
-  };
-  const auto among = [&](const std::map<std::string, Annotations>& all, const std::string& of,
-                         std::string_view kind) -> const std::string* {
-    const auto it = all.find(of);
-    return it == all.end() ? nullptr : in(it->second, kind);
-  };
-  const Pod& pod = inventory.pods[volume.pod];
-  if (volume.claim) {
-    const Claim& claim = inventory.claims[*volume.claim];
-    if (const auto* value = in(claim.annotations, "PersistentVolumeClaim")) return value;
   }
-  if (const auto* value = in(pod.annotations, "Pod")) return value;
-  if (const auto* value = among(inventory.namespace_annotations, pod.namespace_, "Namespace")) {
-    return value;
-  }
-  return among(inventory.storage_class_annotations, volume.storage_class, "StorageClass");
+  return nullptr;
 }
 
 }  // namespace volumeter

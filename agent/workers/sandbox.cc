@@ -139,11 +139,17 @@ bool allow_calls_of(WorkerProfile profile, scmp_filter_ctx filter) {
                             SCMP_SYS(getdents64), SCMP_SYS(readlinkat), SCMP_SYS(fcntl)});
     case WorkerProfile::kProbing:
       // The ring is there already, and restricted; io_submit and io_getevents are for when it
-      // isn't.
+      // isn't. Opened are new files, and what is only read: devices.
       return allow_memory(filter) &&
-             allow(filter, {SCMP_SYS(openat), SCMP_SYS(unlinkat), SCMP_SYS(geteuid),
-                            SCMP_SYS(fcntl), SCMP_SYS(preadv2), SCMP_SYS(pread64), SCMP_SYS(ioctl),
-                            SCMP_SYS(io_uring_enter), SCMP_SYS(io_submit), SCMP_SYS(io_getevents)});
+             allow(filter, {SCMP_SYS(unlinkat), SCMP_SYS(geteuid), SCMP_SYS(fcntl),
+                            SCMP_SYS(preadv2), SCMP_SYS(pread64), SCMP_SYS(io_uring_enter),
+                            SCMP_SYS(io_submit), SCMP_SYS(io_getevents)}) &&
+             allow_if(filter, SCMP_SYS(openat), {2, SCMP_CMP_MASKED_EQ, O_TMPFILE, O_TMPFILE}) &&
+             allow_if(filter, SCMP_SYS(openat),
+                      {2, SCMP_CMP_MASKED_EQ, O_CREAT | O_EXCL, O_CREAT | O_EXCL}) &&
+             allow_if(filter, SCMP_SYS(openat),
+                      {2, SCMP_CMP_MASKED_EQ, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY}) &&
+             allow_if(filter, SCMP_SYS(ioctl), command(BLKGETSIZE64, 1));
   }
   return false;
 }

@@ -51,6 +51,12 @@ JobResult answered(const WorkerReply& reply) {
 WorkerPool::WorkerPool(EventLoop& loop, WorkerOptions options)
     : loop_(loop), options_(std::move(options)) {}
 
+void WorkerPool::later(EventLoop::Duration delay, std::function<void()> callback) {
+  loop_.after(delay, [alive = std::weak_ptr(alive_), callback = std::move(callback)] {
+    if (!alive.expired()) callback();
+  });
+}
+
 WorkerPool::~WorkerPool() {
   for (const auto& worker : workers_) {
     loop_.unwatch(worker->pidfd());
@@ -82,7 +88,11 @@ WorkerProcess* WorkerPool::serving(JobId id) const {
 
 bool WorkerPool::stalled(JobId id) const {
   const WorkerProcess* worker = serving(id);
-  return worker != nullptr && worker->stalled;
+  if (worker != nullptr) return worker->stalled;
+  return std::any_of(troubled_.begin(), troubled_.end(), [&](const auto& trouble) {
+    const auto& waiting = trouble.second.waiting;
+    return std::find(waiting.begin(), waiting.end(), id) != waiting.end();
+  });
 }
 
 std::uint64_t WorkerPool::progress(JobId id) const {
@@ -98,16 +108,21 @@ void WorkerPool::cancel(JobId id) {
   if (!jobs_.contains(id)) return;
   for (const auto& worker : workers_) {
     const auto it = std::find(worker->sent.begin(), worker->sent.end(), id);
-    if (it == worker->sent.end() || worker->killed) continue;
-    watch_death(*worker, jobs_[id].target.device);
+    if (it == worker->sent.end()) continue;
     worker->sent.erase(it);
     take_back(*worker, 0);
+    worker->unwanted = true;
+    // Until it is gone nothing else is tried there.
+    const DeviceNumber device = jobs_[id].target.device;
+    stuck_on_[worker.get()] = device;
+    troubled_[device];
+    watch_death(*worker, device);
     worker->kill();
     break;
   }
   std::erase(pending_, id);
   for (auto& [device, trouble] : troubled_) std::erase(trouble.waiting, id);
-  loop_.after(0ms, [this, id] { finish(id, {}); });
+  later(0ms, [this, id] { finish(id, {}); });
 }
 
 void WorkerPool::abort() {
@@ -122,21 +137,26 @@ void WorkerPool::abort() {
     ended.insert(ended.end(), worker->sent.begin(), worker->sent.end());
     if (!worker->sent.empty()) watch_death(*worker, jobs_[worker->sent.front()].target.device);
     worker->sent.clear();
+    worker->unwanted = true;
     worker->kill();
   }
-  loop_.after(0ms, [this, ended] {
+  later(0ms, [this, ended] {
     for (const JobId id : ended) finish(id, {});
   });
 }
 
 // One that doesn't die sleeps over its superblock: until it is gone, nothing more is tried there.
 void WorkerPool::watch_death(WorkerProcess& worker, DeviceNumber device) {
-  loop_.after(kUnkillable, [this, pid = worker.pid(), device] {
+  later(kUnkillable, [this, pid = worker.pid(), device] {
     const auto it = std::find_if(workers_.begin(), workers_.end(),
                                  [&](const auto& other) { return other->pid() == pid; });
     if (it == workers_.end()) return;
     stuck_on_[it->get()] = device;
-    troubled_[device].timed_out = true;
+    Trouble& trouble = troubled_[device];
+    trouble.timed_out = true;
+    for (const JobId id : std::exchange(trouble.waiting, {})) {
+      finish(id, {JobOutcome::kTimedOut, {}, options_.deadline});
+    }
   });
 }
 
@@ -174,7 +194,7 @@ WorkerProcess* WorkerPool::ready_worker() {
 void WorkerPool::poll_soon() {
   if (std::exchange(polling_, true)) return;
   pause_ = kSoonest;
-  loop_.after(0ms, [this] { poll(); });
+  later(0ms, [this] { poll(); });
 }
 
 // Fetches answers, hands out what is pending, and looks after those that take long; again and
@@ -190,7 +210,7 @@ void WorkerPool::poll() {
   hand_out();
   pause_ = jobs_.size() < before ? kSoonest : std::min<EventLoop::Duration>(pause_ * 2, kLook);
   polling_ = !jobs_.empty();
-  if (polling_) loop_.after(pause_, [this] { poll(); });
+  if (polling_) later(pause_, [this] { poll(); });
 }
 
 std::vector<WorkerProcess*> WorkerPool::busy_workers() const {
@@ -347,9 +367,10 @@ void WorkerPool::exited(WorkerProcess& worker) {
   const std::optional<DeviceNumber> device =
       stuck == stuck_on_.end() ? std::nullopt : std::optional(stuck->second);
   if (device) stuck_on_.erase(stuck);
+  const bool unwanted = worker.unwanted;
   const bool resisted = worker.killed && steady_clock::now() - worker.killed_at > kUnkillable;
   std::erase_if(workers_, [&](const auto& owned) { return owned.get() == &worker; });
-  if (!started) {  // the next one wouldn't either
+  if (!started && !unwanted) {  // the next one wouldn't either
     log(LogLevel::kError, "a worker could not start");
     give_up();
   }

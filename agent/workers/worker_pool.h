@@ -63,7 +63,8 @@ class WorkerPool {
   // in trouble, which wait for its outcome.
   JobId submit(WorkerJob job, Callback done);
 
-  // Of a job that hasn't ended. Asleep in the kernel for longer than kStallNs:
+  // Of a job that hasn't ended. Asleep in the kernel for longer than kStallNs, or held back because
+  // another is, on the same superblock:
   [[nodiscard]] bool stalled(JobId id) const;
   // How far it is, as its function says; 0 before it is served.
   [[nodiscard]] std::uint64_t progress(JobId id) const;
@@ -94,6 +95,8 @@ class WorkerPool {
     bool retried = false;  // its worker died once
   };
 
+  // Unless this has gone by then.
+  void later(EventLoop::Duration delay, std::function<void()> callback);
   void poll_soon();
   void poll();
   void hand_out();
@@ -130,6 +133,7 @@ class WorkerPool {
   bool polling_ = false;
   EventLoop::Duration pause_{};
   std::chrono::steady_clock::time_point last_look_;
+  const std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 
 }  // namespace volumeter

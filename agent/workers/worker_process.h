@@ -81,6 +81,7 @@ class WorkerProcess {
   std::optional<SleepState> last_look;
   bool stalled = false;  // asleep over the first request for longer than kStallNs
   bool killed = false;
+  bool unwanted = false;  // killed because of what it serves, not for what it did
   const Clock::time_point spawned_at = Clock::now();
   Clock::time_point killed_at;
 

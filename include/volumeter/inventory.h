@@ -3,6 +3,7 @@
 // Immutable once built; shared between threads as shared_ptr<const Inventory>.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -100,7 +101,8 @@ struct EphemeralStorage {
 };
 
 struct Inventory {
-  // By namespace and by StorageClass: their annotations, where they have any for volumeter.
+  // By namespace and by StorageClass: their annotations for volumeter. Those that couldn't be read
+  // are absent.
   std::map<std::string, Annotations> namespace_annotations;
   std::map<std::string, Annotations> storage_class_annotations;
   std::vector<Pod> pods;
@@ -119,6 +121,14 @@ struct Inventory {
 // the kind of the object that says it: "PersistentVolumeClaim", ...
 const std::string* find_annotation(const Inventory& inventory, const Volume& volume,
                                    const std::string& name, std::string_view* owner = nullptr);
+
+// The objects that may annotate `volume`, in that order. What an object says is null where it
+// couldn't be read.
+struct AnnotationPlace {
+  const Annotations* says;
+  std::string_view owner;  // its kind
+};
+std::array<AnnotationPlace, 4> annotation_places(const Inventory& inventory, const Volume& volume);
 
 // The target whose answers say whether `volume` responds: its own, else its filesystem's.
 inline std::optional<std::size_t> answering_target(const Inventory& inventory,

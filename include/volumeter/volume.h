@@ -74,6 +74,7 @@ struct Claim {
   std::optional<std::uint64_t> requested_bytes;  // spec.resources.requests.storage
   std::vector<std::string> access_modes;
   Annotations annotations;
+  bool read = false;  // from the API server: the annotations are all there are
 
   bool operator==(const Claim&) const = default;
 };

@@ -135,6 +135,21 @@ TEST_F(BenchTest, ARateIsKept) {
   EXPECT_NEAR(all["jobs"][0]["read"]["iops"].get<double>(), 200, 20);
 }
 
+// The rate is the writes': a sync follows its write at once.
+TEST_F(BenchTest, ARateDoesNotHoldBackSyncs) {
+  const Json all = json(tool(brief(where, {"-p", "fsync", "--rate=20", "-o", "json"})));
+  const Json& job = all["jobs"][0];
+  EXPECT_NEAR(job["write"]["iops"].get<double>(), 20, 4);
+  EXPECT_LT(job["write"]["lat_ns"]["mean"].get<double>(),
+            10 * job["write"]["clat_ns"]["mean"].get<double>() + 5e6);
+}
+
+TEST_F(BenchTest, AnySizeWillDo) {
+  const Output output =
+      tool({"bench", where, "-p", "randread", "--size=1000000", "--runtime=200ms", "--ramp=10ms"});
+  EXPECT_EQ(output.code, 0) << output.text;
+}
+
 TEST_F(BenchTest, OptionsOverrideTheProfile) {
   const Json all =
       json(tool(brief(where, {"-p", "seqwrite", "--block-size=64k", "--depth=2", "-o", "json"})));
@@ -169,6 +184,8 @@ TEST_F(BenchTest, RefusesWhatCantWorkAndSaysWhy) {
       {{"bench", where, "--block-size=1000", "-p", "randread"}, "multiple of 512"},
       {{"bench", where, "--block-size=2M", "--size=1M"}, "--block-size is more than --size"},
       {{"bench", where, "--depth=0"}, "--depth"},
+      {{"bench", where, "--block-size=4G"}, "--block-size"},
+      {{"bench", where, "--depth=1024"}, "more than 256 MiB for seq"},
       {{"bench", where, "--runtime=soon"}, "is not a duration"},
       {{"check", where, "--for=oracle"}, "etcd"},
       {{"check", where}, "--for is required"},
@@ -186,7 +203,8 @@ TEST_F(BenchTest, NothingIsLeftWhenItIsStoppedOrKilled) {
   for (const int signal : {SIGINT, SIGTERM, SIGKILL}) {
     for (int i = 0; i < 5; ++i) {
       Process bench({VOLUMETER_PATH, "bench", where, "--size=64M", "--runtime=20s"});
-      std::this_thread::sleep_for(std::chrono::milliseconds(50 + i * 150));
+      ASSERT_TRUE(eventually([&] { return free_blocks() < blocks; })) << "it writes its file";
+      std::this_thread::sleep_for(std::chrono::milliseconds(i * 150));
       bench.signal(signal);
       EXPECT_EQ(bench.wait(10s), signal == SIGKILL ? 128 + SIGKILL : 130);
       EXPECT_TRUE(eventually([&] { return nothing_left(); })) << signal;
@@ -222,6 +240,35 @@ TEST_F(BenchTest, WhereNoFileCanBeMadeItSaysSo) {
   EXPECT_EQ(output.code, 1) << output.text;
   EXPECT_NE(output.text.find("the test's file: Function not implemented"), std::string::npos)
       << output.text;
+}
+
+// deploy/bench-job.yaml: its command does what it is there for.
+TEST_F(BenchTest, TheJobsCommandWorks) {
+  std::ifstream manifest(std::string(SOURCE_DIR) + "/deploy/bench-job.yaml");
+  std::vector<std::string> command;
+  std::string mounted_at;
+  for (std::string line; std::getline(manifest, line);) {
+    const auto first = line.find_first_not_of(' ');
+    if (first == std::string::npos || line[first] == '#') continue;
+    const std::string key = line.substr(first, line.find(':') - first);
+    if (key == "command" || key == "args") {
+      for (const Json& word : Json::parse(line.substr(line.find('[')))) command.push_back(word);
+    } else if (key == "mountPath") {
+      mounted_at = line.substr(line.find('/'));
+    }
+  }
+  ASSERT_GE(command.size(), 3U);
+  EXPECT_EQ(command[0], "volumeter");
+  EXPECT_EQ(command[2], mounted_at);
+  command.erase(command.begin());
+  command[1] = where;
+  for (std::string& word : command) {
+    if (word == "30s") word = "200ms";
+    if (word == "1G") word = "16M";
+  }
+  const Output output = tool(command);
+  EXPECT_EQ(output.code, 0) << output.text;
+  EXPECT_NE(output.text.find("seqwrite"), std::string::npos) << output.text;
 }
 
 TEST_F(BenchTest, AFitVolumeIsCalledFit) {

@@ -57,6 +57,23 @@ TEST_F(BurstTest, NotWhereRoomIsShortOrCostsMoney) {
   }
 }
 
+// One that begins while a burst is under way ends it.
+TEST_F(BurstTest, EndsWhenAWorkloadBegins) {
+  const std::string server = node->directory() + "/server";
+  StallFs stall(server, node->image("ext4", 400 << 20));
+  const std::string where = claim("db", kBurst);
+  const std::string disk = attach_loop(server + "/disk");
+  Node::mount(disk, where, "ext4", 0);
+  detach_loop(disk);
+  stall.delay(2);  // so that a burst takes its whole time
+  start_bursting();
+  const Process load({"sh", "-c",
+                      "while sleep 1.2; do dd if=/dev/zero of=" + where +
+                          "/file bs=4k count=300 oflag=direct conv=notrunc status=none; done"});
+  EXPECT_TRUE(eventually([&] { return skipped("db", "burst_workload") >= 1; }, 120s))
+      << agent->get("/metrics").body;
+}
+
 // Beside a workload there is none.
 TEST_F(BurstTest, NotOnABusyDisk) {
   const std::string where = probed("db", "ext4", kBurst);

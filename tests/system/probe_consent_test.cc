@@ -77,6 +77,34 @@ TEST_F(ConsentTest, AutoAsksNobodyButHeedsARefusal) {
       << agent->log();
 }
 
+// A refusal that can't be read is none the less one.
+TEST_F(ConsentTest, WhoCannotBeAskedHasNotAgreed) {
+  probed("secret", "ext4", R"("volumeter.io/probe":"off")");
+  api->answer_with("/api/v1/namespaces/shop/persistentvolumeclaims/secret", 403, "{}");
+  start({"--probe.mode=auto"});
+  std::this_thread::sleep_for(5s);
+  EXPECT_EQ(agent->get("/metrics").body.find("volumeter_probe_"), std::string::npos)
+      << agent->log();
+}
+
+TEST_F(ConsentTest, DfAsksNoVolume) {
+  probed("db", "ext4");
+  must_run({"sync"});
+  ASSERT_TRUE(eventually(
+      [&, last = written_sectors(device)]() mutable {
+        std::this_thread::sleep_for(3s);
+        return std::exchange(last, written_sectors(device)) == last;
+      },
+      120s));
+  const auto before = written_sectors(device);
+  std::vector<std::string> command = {VOLUMETER_PATH, "df"};
+  for (const std::string& flag : flags({"--kube.api-url=" + api->url(), "--probe.interval=1s"})) {
+    command.push_back(flag);
+  }
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(run(command).code, 0);
+  EXPECT_EQ(written_sectors(device), before);
+}
+
 TEST_F(ConsentTest, CanBeGivenAndTakenBackWhileItRuns) {
   probed("db", "ext4", "");
   start();

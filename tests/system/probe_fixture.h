@@ -27,6 +27,7 @@ class ProbeTest : public SystemTest {
     spec.annotations_json = annotations;
     spec.mode = mode;
     put_claim(*api, spec);
+    api->put("/api/v1/namespaces/shop", R"({"kind":"Namespace","metadata":{"name":"shop"}})");
     put_pod(name);
     return mode == "Block" ? "" : node->csi_dir("u-" + name, "pv-" + name);
   }

@@ -41,7 +41,11 @@ TEST_F(ProbeTest, AnOverlayIsPulsedThroughItsUpperLayer) {
   Node::mount("overlay", where, "overlay", 0,
               "lowerdir=" + base + "/lower,upperdir=" + base + "/upper,workdir=" + base + "/work");
   start();
-  EXPECT_TRUE(eventually([&] { return writes("db") >= 2; })) << agent->log();
+  // Overlays of Linux 6.1 have no unnamed files that take O_DIRECT.
+  const UniqueFd unnamed(::open(where.c_str(), O_TMPFILE | O_RDWR | O_DIRECT | O_CLOEXEC, 0600));
+  EXPECT_TRUE(eventually([&] {
+    return unnamed ? writes("db") >= 2 : skipped("db", "unsupported") >= 2;
+  })) << agent->get("/metrics").body;
   EXPECT_EQ(names_in(where).size(), 0U);
 }
 

@@ -62,12 +62,16 @@ class Frozen {
 // statfs answers as if nothing were wrong.
 TEST_F(ProbeTroubleTest, AFrozenFilesystemIsToldByItsWrites) {
   const std::string where = probed("db", "ext4");
+  make_directories(where + "/twin");
+  Node::bind(where + "/twin", claim("twin", kOn));
   probed("other", "ext4");
   start();
-  ASSERT_TRUE(eventually([&] { return writes("db") >= 1 && writes("other") >= 1; }));
+  ASSERT_TRUE(
+      eventually([&] { return writes("db") >= 1 && writes("twin") >= 1 && writes("other") >= 1; }));
   {
     const Frozen frozen(where);
     EXPECT_TRUE(responsive(0)) << agent->log();
+    EXPECT_TRUE(agent->sees(series("volume_write_responsive", "twin"), 0)) << agent->log();
     EXPECT_TRUE(agent->sees(series("volume_responsive", "db"), 1));
     EXPECT_TRUE(agent->sees(series("probe_success", "db"), 0));
     EXPECT_TRUE(eventually([&] { return value("probe_outstanding_seconds", "db") > 4; }));
@@ -79,6 +83,7 @@ TEST_F(ProbeTroubleTest, AFrozenFilesystemIsToldByItsWrites) {
     EXPECT_LE(probing_workers().size(), 2U);
   }
   EXPECT_TRUE(responsive(1)) << agent->log();
+  EXPECT_TRUE(agent->sees(series("volume_write_responsive", "twin"), 1)) << agent->log();
   EXPECT_TRUE(eventually([&] { return !has("probe_outstanding_seconds", "db"); }));
   EXPECT_LE(probing_workers().size(), 2U);
 }
@@ -107,7 +112,7 @@ TEST_F(ProbeTroubleTest, ErrorsAreNotSuccess) {
   start();
   ASSERT_TRUE(eventually([&] { return writes("db") >= 1; }, 60s)) << agent->log();
   stall->break_io(EIO);
-  EXPECT_TRUE(eventually([&] { return value("probe_success", "db") == 0; })) << agent->log();
+  EXPECT_TRUE(agent->sees(series("probe_success", "db"), 0)) << agent->log();
   const double before = writes("db");
   std::this_thread::sleep_for(3s);
   EXPECT_EQ(writes("db"), before);
@@ -136,7 +141,8 @@ TEST_F(ProbeTroubleTest, UnmountsAreNotHeldUp) {
     ASSERT_TRUE(eventually([&] { return writes("db") > before; })) << round << agent->log();
     std::this_thread::sleep_for(std::chrono::milliseconds(round * 100));
     EXPECT_TRUE(eventually([&] { return ::umount2(where.c_str(), 0) == 0; }, 1s)) << round;
-    ASSERT_TRUE(eventually([&] { return skipped("db", "not_mounted") > 0; }));
+    const double gone = skipped("db", "not_mounted");
+    ASSERT_TRUE(eventually([&] { return skipped("db", "not_mounted") > gone; })) << round;
     node->mount_image(disk, "ext4", where);
   }
 }

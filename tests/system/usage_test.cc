@@ -145,8 +145,8 @@ TEST_F(UsageTest, SizesAreWhatWasPromised) {
     return "volumeter_pod_volume_" + family +
            "{namespace=\"shop\",pod=\"web\",volume=\"cache\",type=\"emptyDir\"}";
   };
-  EXPECT_NE(agent.log().find(
-                "must be \\\"on\\\" or \\\"off\\\"\" volume=\"shop/web reports\" value=\"maybe\""),
+  EXPECT_NE(agent.log().find("must be \\\"on\\\" or \\\"off\\\"\" volume=\"shop/web reports\" "
+                             "annotation=\"volumeter.io/walk\" value=\"maybe\""),
             std::string::npos)
       << agent.log();
   const auto bytes = static_cast<double>(du(disk + "/reports"));

@@ -28,12 +28,12 @@ class Pulse {
     if (!file.fd) return file.error;
     const std::uint32_t length = std::max(kBlock, direct_alignment(file.fd.get()).offset);
     if (length > kMostBlock) return EINVAL;
-    const std::uint64_t waited = cpu_wait_ns();
     enter(PulseStage::kFirstWrite);
     IoRequest request{IoKind::kDurableWrite, 0, length, written().data(), 0};
     if (const int error = run(file.fd.get(), request); error != 0) return error;
     const std::uint64_t first = now_ns();
     answer.first_write_ns = first - begin;
+    const std::uint64_t waited = cpu_wait_ns();
     enter(PulseStage::kOverwrite);
     written().data()[0] ^= std::byte{1};  // not what is there already
     if (const int error = run(file.fd.get(), request); error != 0) return error;
@@ -47,10 +47,10 @@ class Pulse {
     answer.read_ns = third - second;
     enter(PulseStage::kDone);
     if (waited_too_long(cpu_wait_ns() - waited, third - first)) answer.flaw = ProbeFlaw::kCpu;
+    if (went_through_cache(file.fd.get())) answer.flaw = ProbeFlaw::kCached;
     if (std::memcmp(written().data(), read().data(), length) != 0) {
       answer.flaw = ProbeFlaw::kMismatch;
     }
-    if (went_through_cache(file.fd.get())) answer.flaw = ProbeFlaw::kCached;
     return 0;
   }
 
