@@ -65,11 +65,11 @@ TEST_F(BurstTest, EndsWhenAWorkloadBegins) {
   const std::string disk = attach_loop(server + "/disk");
   Node::mount(disk, where, "ext4", 0);
   detach_loop(disk);
-  stall.delay(2);  // so that a burst takes its whole time
+  stall.delay(1);  // so that a burst takes its whole time
   start_bursting();
   const Process load({"sh", "-c",
-                      "while sleep 1.2; do dd if=/dev/zero of=" + where +
-                          "/file bs=4k count=300 oflag=direct conv=notrunc status=none; done"});
+                      "while sleep 3; do dd if=/dev/zero of=" + where +
+                          "/file bs=4k count=200 oflag=direct conv=notrunc status=none; done"});
   EXPECT_TRUE(eventually([&] { return skipped("db", "burst_workload") >= 1; }, 120s))
       << agent->get("/metrics").body;
 }
