@@ -11,18 +11,13 @@
 #include <utility>
 
 #include "blockio/io_engine.h"
+#include "host/clock.h"
 
 namespace volumeter {
 namespace {
 
 constexpr std::uint64_t kProgressNs = 250'000'000;
 constexpr std::uint64_t kSecond = 1'000'000'000;
-
-std::uint64_t now_ns() {
-  timespec ts{};
-  ::clock_gettime(CLOCK_MONOTONIC, &ts);
-  return static_cast<std::uint64_t>(ts.tv_sec) * kSecond + static_cast<std::uint64_t>(ts.tv_nsec);
-}
 
 double seconds(const timeval& value) {
   return static_cast<double>(value.tv_sec) + static_cast<double>(value.tv_usec) * 1e-6;
@@ -52,7 +47,7 @@ class Run {
   }
 
   JobResult go() {
-    start_ = next_due_ = last_progress_ = now_ns();
+    start_ = next_due_ = last_progress_ = monotonic_ns();
     counted_from_ = start_ + static_cast<std::uint64_t>(spec_.ramp.count()) * 1'000'000;
     end_ = counted_from_ + static_cast<std::uint64_t>(spec_.runtime.count()) * 1'000'000;
     begin_counting();
@@ -81,7 +76,7 @@ class Run {
 
   void begin_counting() {
     ::getrusage(RUSAGE_THREAD, &before_);
-    counted_at_ = now_ns();
+    counted_at_ = monotonic_ns();
   }
 
   void end_counting(std::uint64_t now) {
@@ -134,7 +129,7 @@ class Run {
       return now;
     }
     free_.pop_back();
-    const std::uint64_t after = engine_->synchronous() ? now : now_ns();
+    const std::uint64_t after = engine_->synchronous() ? now : monotonic_ns();
     slot.issued = after;
     if (counting_ && request.kind != IoKind::kDataSync && !engine_->synchronous()) {
       direction(request.kind).submission.add(after - now);
@@ -149,7 +144,7 @@ class Run {
 
   // One time for all that came back together, as fio has it.
   std::uint64_t take(std::size_t count) {
-    const std::uint64_t now = now_ns();
+    const std::uint64_t now = monotonic_ns();
     if (!counting_ && now >= counted_from_) {
       counting_ = true;
       begin_counting();

@@ -59,6 +59,7 @@ Prober::Prober(EventLoop& loop, std::vector<LiveMeasurer*> live, ProberOptions o
       options_(std::move(options)),
       changed_(std::move(changed)),
       inventory_(std::make_shared<const Inventory>()),
+      step_timer_(loop, [this] { step(); }),
       pool_(loop, options_.workers) {}
 
 void Prober::set_inventory(std::shared_ptr<const Inventory> inventory,
@@ -82,7 +83,7 @@ void Prober::set_inventory(std::shared_ptr<const Inventory> inventory,
     follow(entry, {});
   }
   std::erase_if(waiting_, [](const EntryPtr& entry) { return !entry->plan.wanted; });
-  step_in(0ms);
+  step_timer_.in(0ms);
 }
 
 // What may not be touched any more must not be held up either.
@@ -134,17 +135,6 @@ Prober::Clock::duration Prober::somewhere_in(Clock::duration span) {
   return Clock::duration(std::uniform_int_distribution<std::int64_t>(0, span.count())(random_));
 }
 
-void Prober::step_in(EventLoop::Duration delay) {
-  const auto when = Clock::now() + delay;
-  if (timer_ && timer_at_ <= when) return;
-  if (timer_) loop_.cancel(*timer_);
-  timer_at_ = when;
-  timer_ = loop_.after(delay, [this] {
-    timer_.reset();
-    step();
-  });
-}
-
 void Prober::step() {
   const auto now = Clock::now();
   auto soonest = Clock::time_point::max();
@@ -170,12 +160,12 @@ void Prober::step() {
   next();
   any_job = any_job || running_ != nullptr;
   if (any_job) {
-    step_in(kLook);
+    step_timer_.in(kLook);
   } else if (soonest == Clock::time_point::max() || soonest - now > kRestAfter) {
     pool_.rest();
   }
   if (soonest != Clock::time_point::max())
-    step_in(std::max<EventLoop::Duration>(soonest - now, 0ms));
+    step_timer_.in(std::max<EventLoop::Duration>(soonest - now, 0ms));
 }
 
 // One that hangs makes room for the others; and after a while that is what it is called.
@@ -259,9 +249,9 @@ void Prober::submit(const EntryPtr& entry, ProbeFunction function) {
     entry->job.reset();
     if (running_ == entry) running_.reset();
     entry->bursting ? burst_ended(entry, result) : pulsed(entry, result);
-    step_in(0ms);
+    step_timer_.in(0ms);
   });
-  step_in(kLook);
+  step_timer_.in(kLook);
 }
 
 void Prober::pulse(const EntryPtr& entry) { submit(entry, kPulse); }

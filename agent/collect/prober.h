@@ -20,7 +20,7 @@
 #include "collect/probe_plan.h"
 #include "collect/probe_record.h"
 #include "host/event_loop.h"
-#include "host/host.h"
+#include "host/soonest_timer.h"
 #include "workers/worker_pool.h"
 
 namespace volumeter {
@@ -78,7 +78,6 @@ class Prober {
   void schedule(Entry& entry);
   [[nodiscard]] Clock::duration somewhere_in(Clock::duration span);
   void step();
-  void step_in(EventLoop::Duration delay);
   void look_after(const EntryPtr& entry);
   void next();
   [[nodiscard]] std::string pulse_obstacle(const Entry& entry) const;
@@ -105,8 +104,7 @@ class Prober {
   std::map<std::vector<std::string>, EntryPtr> entries_;  // by a subject's labels
   std::deque<EntryPtr> waiting_;
   EntryPtr running_;  // whose probe is with the worker and doesn't hang
-  std::optional<EventLoop::TimerId> timer_;
-  Clock::time_point timer_at_{};
+  SoonestTimer step_timer_;
   Clock::time_point reminded_{};
   Clock::time_point no_worker_before_{};
   Clock::duration no_worker_pause_ = std::chrono::seconds(1);

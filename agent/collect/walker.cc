@@ -54,6 +54,7 @@ Walker::Walker(EventLoop& loop, WalkerOptions options, std::function<void()> cha
       inventory_(std::make_shared<const Inventory>()),
       credit_seconds_(seconds(options_.interval) * options_.share),
       credited_at_(Clock::now()),
+      step_timer_(loop, [this] { step(); }),
       pool_(loop, options_.workers) {
   for (StoredWalk& walk : store_.load()) {
     TargetKey key = key_of(walk.target);
@@ -148,18 +149,7 @@ std::vector<const TargetState*> Walker::states() const {
 
 bool Walker::idle() const { return active_.empty() && !most_overdue(); }
 
-void Walker::wake() { step_in(0ms); }
-
-void Walker::step_in(EventLoop::Duration delay) {
-  const auto when = Clock::now() + delay;
-  if (timer_ && timer_at_ <= when) return;
-  if (timer_) loop_.cancel(*timer_);
-  timer_at_ = when;
-  timer_ = loop_.after(delay, [this] {
-    timer_.reset();
-    step();
-  });
-}
+void Walker::wake() { step_timer_.in(0ms); }
 
 void Walker::refill() {
   const auto now = Clock::now();
@@ -171,7 +161,8 @@ void Walker::refill() {
 void Walker::step() {
   if (busy_) return;
   refill();
-  if (credit_seconds_ < 0) return step_in(to_duration(-credit_seconds_ / options_.share) + 1ms);
+  if (credit_seconds_ < 0)
+    return step_timer_.in(to_duration(-credit_seconds_ / options_.share) + 1ms);
   if (const EntryPtr entry = next()) return run(entry);
   rest();
 }
@@ -183,7 +174,7 @@ void Walker::rest() {
   for (const EntryPtr& entry : current_) {
     if (entry->wanted && entry->due > now) soonest = std::min(soonest, entry->due);
   }
-  if (soonest != Clock::time_point::max()) step_in(soonest - now);
+  if (soonest != Clock::time_point::max()) step_timer_.in(soonest - now);
   if (soonest - now > kRestAfter) pool_.rest();
 }
 
@@ -240,7 +231,7 @@ void Walker::run(const EntryPtr& entry) {
 void Walker::finished(const EntryPtr& entry, const JobResult& result) {
   busy_.reset();
   credit_seconds_ -= kJobSeconds;
-  step_in(0ms);
+  step_timer_.in(0ms);
   if (!entry->index || !entry->wanted) return end(entry);
   if (result.outcome == JobOutcome::kTimedOut) {
     entry->state.responsive = false;

@@ -16,6 +16,7 @@
 
 #include "collect/walk_store.h"
 #include "host/event_loop.h"
+#include "host/soonest_timer.h"
 #include "measure/usage/quota.h"
 #include "workers/worker_pool.h"
 
@@ -80,7 +81,6 @@ class Walker {
   static void forget_trouble(Entry& entry);
   void restore(Entry& entry);
   void step();
-  void step_in(EventLoop::Duration delay);
   void refill();
   void rest();
   EntryPtr next();
@@ -114,8 +114,7 @@ class Walker {
   Clock::time_point credited_at_;
   double cpu_seconds_ = 0;
   std::uint32_t next_number_ = 1;
-  std::optional<EventLoop::TimerId> timer_;
-  Clock::time_point timer_at_{};
+  SoonestTimer step_timer_;
   bool save_due_ = false;
   WorkerPool pool_;  // last: its callbacks use all of the above
 };

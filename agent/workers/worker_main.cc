@@ -16,20 +16,13 @@
 #include <cerrno>
 #include <csignal>
 #include <cstddef>
-#include <ctime>
 
+#include "host/clock.h"
 #include "host/unique_fd.h"
 #include "workers/sandbox.h"
 
 namespace volumeter {
 namespace {
-
-std::uint64_t now_ns() {
-  timespec ts{};
-  ::clock_gettime(CLOCK_MONOTONIC, &ts);
-  return static_cast<std::uint64_t>(ts.tv_sec) * 1'000'000'000U +
-         static_cast<std::uint64_t>(ts.tv_nsec);
-}
 
 // Mount points in mountinfo hold no symlinks, so one found on the way is somebody's trick.
 int open_path(int rootfs_fd, const char* path) {
@@ -126,7 +119,7 @@ WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
   WorkerReply answer;
   answer.id = g_serving = request.id;
   note_progress(0);
-  const std::uint64_t start = now_ns();
+  const std::uint64_t start = monotonic_ns();
   UniqueFd fd(open_path(rootfs_fd, request.path()));
   std::int32_t& error = answer.answer.error;
   error = fd ? check_visible(fd.get(), request, answer.answer.inode) : errno;
@@ -145,7 +138,7 @@ WorkerReply serve_request(int rootfs_fd, const WorkerRequest& request,
                 : ENOSYS;
   }
   fd.reset();
-  answer.duration_ns = now_ns() - start;
+  answer.duration_ns = monotonic_ns() - start;
   return answer;
 }
 

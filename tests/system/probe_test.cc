@@ -177,5 +177,26 @@ TEST_F(ProbeTest, WhereSyncsAreSeenAlreadyNoPulseIsAdded) {
   EXPECT_TRUE(eventually([&] { return skipped("db", "passive") >= 2; }, 90s)) << agent->log();
 }
 
+// By the workload's own syncs, which the kernel's programs count; no probe is needed.
+TEST_F(ProbeTest, AWorkloadsVolumeIsCalledFitByItsOwnSyncs) {
+  if (!bpf_works()) GTEST_SKIP() << "this kernel has no BPF with type information";
+  const std::string where = probed("db", "ext4", R"("volumeter.io/workload":"etcd")");
+  Agent::Options options;
+  options.latency = true;
+  start({}, options);
+  EXPECT_TRUE(eventually(
+      [&] { return agent->log().find("program=\"libaio_sync\"") != std::string::npos; }, 120s))
+      << agent->log();
+  const std::string fit = series("volume_workload_fit", "db", ",workload=\"etcd\"");
+  EXPECT_FALSE(agent->metric(fit)) << "without a sync";
+  must_run({"fio", "--name=wal", "--directory=" + where, "--rw=write", "--bs=2300", "--size=2m",
+            "--fdatasync=1", "--number_ios=800", "--output=/dev/null"});
+  EXPECT_TRUE(eventually([&] { return agent->metric(fit).has_value(); })) << agent->log();
+  const double syncs = value("volume_sync_latency_seconds_count", "db");
+  const double fast = value("volume_sync_latency_seconds_bucket", "db", ",le=\"0.01\"");
+  EXPECT_EQ(agent->metric(fit), fast >= 0.99 * syncs ? 1 : 0) << fast << " of " << syncs;
+  EXPECT_FALSE(has("probe_missed_total", "db")) << "nobody asked for probes";
+}
+
 }  // namespace
 }  // namespace volumeter::test

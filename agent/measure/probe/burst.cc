@@ -22,7 +22,7 @@ constexpr std::uint32_t kLeastOperations = 2 * kBurstDepth;  // fewer say nothin
 class Burst {
  public:
   int on_file(int directory, ProbeWay way) {
-    begin_ = now_ns();
+    begin_ = monotonic_ns();
     const std::uint64_t waited = cpu_wait_ns();
     const TestFile file = make_file(directory, way);
     if (!file.fd) return file.error;
@@ -38,7 +38,8 @@ class Burst {
       return error;
     }
     if (answer.flaw != ProbeFlaw::kNone) return 0;
-    if (waited_too_long(cpu_wait_ns() - waited, now_ns() - begin_)) answer.flaw = ProbeFlaw::kCpu;
+    if (waited_too_long(cpu_wait_ns() - waited, monotonic_ns() - begin_))
+      answer.flaw = ProbeFlaw::kCpu;
     if (went_through_cache(fd_)) answer.flaw = ProbeFlaw::kCached;
     return 0;
   }
@@ -53,7 +54,7 @@ class Burst {
     LatencyCounts ignored;
     const std::uint32_t done = run_all(IoKind::kWrite, offsets, kLayoutBlock, kLayoutEnd, ignored);
     if (error_ != 0 || answer.flaw != ProbeFlaw::kNone) return error_;
-    if (done < offsets.size() || now_ns() - begin_ > kLayoutEnd) {
+    if (done < offsets.size() || monotonic_ns() - begin_ > kLayoutEnd) {
       answer.flaw = ProbeFlaw::kSlow;
       return 0;
     }
@@ -61,7 +62,7 @@ class Burst {
     // as the workload's.
     const IoRequest last{IoKind::kDurableWrite, 0, kBurstBlock, buffers().data(), 0};
     if (const int error = run(fd_, last); error != 0) return error;
-    if (now_ns() - begin_ > kLayoutEnd) answer.flaw = ProbeFlaw::kSlow;
+    if (monotonic_ns() - begin_ > kLayoutEnd) answer.flaw = ProbeFlaw::kSlow;
     return 0;
   }
 
@@ -73,7 +74,7 @@ class Burst {
     std::shuffle(offsets.begin(), offsets.end(), random);
     offsets.resize(kBurstOperations);
     LatencyCounts latencies;
-    const std::uint64_t from = now_ns();
+    const std::uint64_t from = monotonic_ns();
     const std::uint32_t done = run_all(kind, offsets, kBurstBlock, end, latencies);
     if (error_ != 0 || answer.flaw != ProbeFlaw::kNone) return error_;
     if (done < kLeastOperations) {
@@ -81,7 +82,7 @@ class Burst {
       return 0;
     }
     operations = done;
-    out = {now_ns() - from, latencies.percentile(50), latencies.percentile(99)};
+    out = {monotonic_ns() - from, latencies.percentile(50), latencies.percentile(99)};
     return 0;
   }
 
@@ -100,11 +101,11 @@ class Burst {
     while (true) {
       if (asked_to_stop()) answer.flaw = ProbeFlaw::kStopped;
       const bool over = answer.flaw != ProbeFlaw::kNone || error_ != 0 || next == offsets.size() ||
-                        now_ns() - begin_ > end;
+                        monotonic_ns() - begin_ > end;
       if (over && free_count == kBurstDepth) return done;
       while (!over && free_count > 0 && next < offsets.size()) {
         const std::uint64_t tag = free_tags[--free_count];
-        submitted[tag] = now_ns();
+        submitted[tag] = monotonic_ns();
         std::byte* buffer = buffers().data() + tag * kLayoutBlock;
         error_ = engine.submit(fd_, {kind, offsets[next++], length, buffer, tag});
         if (error_ == 0) continue;
@@ -112,7 +113,7 @@ class Burst {
         break;
       }
       const std::size_t count = engine.reap(completions, true);
-      const std::uint64_t now = now_ns();
+      const std::uint64_t now = monotonic_ns();
       for (std::size_t i = 0; i < count; ++i) {
         const auto [tag, result] = completions[i];
         free_tags[free_count++] = tag;

@@ -8,11 +8,10 @@
 
 #include "blockio/io_engine.h"
 #include "blockio/test_file.h"
+#include "host/clock.h"
 #include "measure/probe/probe.h"
 
 namespace volumeter::probe {
-
-std::uint64_t now_ns();
 
 struct Worker {
   std::unique_ptr<IoEngine> engine;  // at rest between probes

@@ -23,7 +23,7 @@ class Pulse {
  public:
   int on_file(int directory, ProbeWay way) {
     enter(PulseStage::kOpening);
-    const std::uint64_t begin = now_ns();
+    const std::uint64_t begin = monotonic_ns();
     const TestFile file = make_file(directory, way);
     if (!file.fd) return file.error;
     const std::uint32_t length = std::max(kBlock, direct_alignment(file.fd.get()).offset);
@@ -31,19 +31,19 @@ class Pulse {
     enter(PulseStage::kFirstWrite);
     IoRequest request{IoKind::kDurableWrite, 0, length, written().data(), 0};
     if (const int error = run(file.fd.get(), request); error != 0) return error;
-    const std::uint64_t first = now_ns();
+    const std::uint64_t first = monotonic_ns();
     answer.first_write_ns = first - begin;
     const std::uint64_t waited = cpu_wait_ns();
     enter(PulseStage::kOverwrite);
     written().data()[0] ^= std::byte{1};  // not what is there already
     if (const int error = run(file.fd.get(), request); error != 0) return error;
-    const std::uint64_t second = now_ns();
+    const std::uint64_t second = monotonic_ns();
     answer.overwrite_ns = second - first;
     enter(PulseStage::kReading);
     request.kind = IoKind::kRead;
     request.buffer = read().data();
     if (const int error = run(file.fd.get(), request); error != 0) return error;
-    const std::uint64_t third = now_ns();
+    const std::uint64_t third = monotonic_ns();
     answer.read_ns = third - second;
     enter(PulseStage::kDone);
     if (waited_too_long(cpu_wait_ns() - waited, third - first)) answer.flaw = ProbeFlaw::kCpu;
@@ -61,16 +61,16 @@ class Pulse {
     std::uint64_t size = 0;
     if (::ioctl(device.get(), BLKGETSIZE64, &size) != 0) return errno;
     if (size < kBlock) return EINVAL;
-    static std::minstd_rand random{static_cast<unsigned>(now_ns())};
+    static std::minstd_rand random{static_cast<unsigned>(monotonic_ns())};
     const std::uint64_t block =
         std::uniform_int_distribution<std::uint64_t>(0, size / kBlock - 1)(random);
     const std::uint64_t waited = cpu_wait_ns();
-    const std::uint64_t begin = now_ns();
+    const std::uint64_t begin = monotonic_ns();
     const IoRequest request{IoKind::kRead, block * kBlock, kBlock, read().data(), 0};
     const int error = run(device.get(), request);
     std::memset(read().data(), 0, kBlock);  // nobody's business
     if (error != 0) return error;
-    answer.read_ns = now_ns() - begin;
+    answer.read_ns = monotonic_ns() - begin;
     enter(PulseStage::kDone);
     if (waited_too_long(cpu_wait_ns() - waited, answer.read_ns)) answer.flaw = ProbeFlaw::kCpu;
     return 0;
