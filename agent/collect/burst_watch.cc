@@ -15,8 +15,11 @@ namespace {
 constexpr double kFullest = 0.95;
 constexpr std::uint64_t kLeastRoom = 16 * kBurstFile;  // a quota's edge is nearer than a disk's
 constexpr double kMostBusy = 0.1;                      // of the time
-// Requests of others, beyond what a burst's own may be split or merged into.
-constexpr std::uint64_t kMostOthers = 64;
+// Requests of others, beyond what may be a burst's own: while it lays out its file, parts of what
+// it writes and the journal's; then those that the device has completed and the worker hasn't seen.
+constexpr std::uint64_t kMostOthersAtFirst = 64;
+constexpr std::uint64_t kMostOthers = kBurstDepth + 8;
+constexpr std::uint64_t kLayoutOperations = kBurstFile / kBurstLayoutBlock;
 // What a sync may take beside a burst, in seconds: this, or twice what it usually takes.
 constexpr double kSlowSync = 0.005;
 
@@ -128,7 +131,15 @@ bool BurstWatch::disturbs(std::uint64_t ours) {
   const auto now = look();
   if (!first_ || !now || now->size() != first_->size()) return true;
   for (std::size_t i = 0; i < now->size(); ++i) {
-    if ((*now)[i].requests > (*first_)[i].requests + ours + kMostOthers) return true;
+    const std::uint64_t most = laid_out_ ? kMostOthers : kMostOthersAtFirst;
+    if ((*now)[i].requests > (*first_)[i].requests + ours + most) return true;
+  }
+  if (!laid_out_ && ours > kLayoutOperations) {  // from here on one of its operations is a request
+    laid_out_ = true;
+    for (std::size_t i = 0; i < now->size(); ++i) {
+      Look& base = (*first_)[i];
+      base.requests = std::max((*now)[i].requests, base.requests + ours) - ours;
+    }
   }
   const auto after = syncs();
   if (!first_syncs_ || !after) return false;

@@ -54,6 +54,7 @@ class BurstWatch {
   const std::vector<LiveMeasurer*> live_;
   const Subject subject_;
   std::optional<Looks> first_;
+  bool laid_out_ = false;  // the burst is past writing its file
   std::optional<IoTotals::Buckets> first_syncs_;
 };
 

@@ -68,8 +68,9 @@ TEST_F(BurstTest, EndsWhenAWorkloadBegins) {
   stall.delay(1);  // so that a burst takes its whole time
   start_bursting();
   const Process load({"sh", "-c",
-                      "while sleep 3; do dd if=/dev/zero of=" + where +
-                          "/file bs=4k count=200 oflag=direct conv=notrunc status=none; done"});
+                      "while sleep 3; do fio --name=load --filename=" + where +
+                          "/file --size=4m --rw=randwrite --bs=4k --direct=1 --ioengine=libaio "
+                          "--iodepth=16 --time_based --runtime=1 --output=/dev/null; done"});
   EXPECT_TRUE(eventually([&] { return skipped("db", "burst_workload") >= 1; }, 120s))
       << agent->get("/metrics").body;
 }

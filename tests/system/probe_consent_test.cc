@@ -89,6 +89,8 @@ TEST_F(ConsentTest, WhoCannotBeAskedHasNotAgreed) {
 
 TEST_F(ConsentTest, DfAsksNoVolume) {
   probed("db", "ext4");
+  StallFs hung(node->csi_dir("u-db", "hung"));  // so that df has to wait
+  hung.hold("all");
   must_run({"sync"});
   ASSERT_TRUE(eventually(
       [&, last = written_sectors(device)]() mutable {

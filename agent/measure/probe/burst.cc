@@ -12,7 +12,6 @@
 namespace volumeter::probe {
 namespace {
 
-constexpr std::uint32_t kLayoutBlock = 64 << 10;  // bytes
 // Each part's end, from the file's opening; what is under way then still has to come back.
 constexpr std::uint64_t kLayoutEnd = kBurstNs * 4 / 10;
 constexpr std::uint64_t kReadsEnd = kBurstNs * 65 / 100;
@@ -49,10 +48,11 @@ class Burst {
  private:
   // Blocks that were never written would be read without any I/O.
   int lay_out() {
-    std::vector<std::uint64_t> offsets(kBurstFile / kLayoutBlock);
-    for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] = i * kLayoutBlock;
+    std::vector<std::uint64_t> offsets(kBurstFile / kBurstLayoutBlock);
+    for (std::size_t i = 0; i < offsets.size(); ++i) offsets[i] = i * kBurstLayoutBlock;
     LatencyCounts ignored;
-    const std::uint32_t done = run_all(IoKind::kWrite, offsets, kLayoutBlock, kLayoutEnd, ignored);
+    const std::uint32_t done =
+        run_all(IoKind::kWrite, offsets, kBurstLayoutBlock, kLayoutEnd, ignored);
     if (error_ != 0 || answer.flaw != ProbeFlaw::kNone) return error_;
     if (done < offsets.size() || monotonic_ns() - begin_ > kLayoutEnd) {
       answer.flaw = ProbeFlaw::kSlow;
@@ -106,7 +106,7 @@ class Burst {
       while (!over && free_count > 0 && next < offsets.size()) {
         const std::uint64_t tag = free_tags[--free_count];
         submitted[tag] = monotonic_ns();
-        std::byte* buffer = buffers().data() + tag * kLayoutBlock;
+        std::byte* buffer = buffers().data() + tag * kBurstLayoutBlock;
         error_ = engine.submit(fd_, {kind, offsets[next++], length, buffer, tag});
         if (error_ == 0) continue;
         free_tags[free_count++] = tag;
@@ -126,7 +126,7 @@ class Burst {
   }
 
   static DirectBuffer& buffers() {
-    static DirectBuffer all(std::size_t{kBurstDepth} * kLayoutBlock);
+    static DirectBuffer all(std::size_t{kBurstDepth} * kBurstLayoutBlock);
     return all;
   }
 

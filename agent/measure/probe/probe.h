@@ -53,10 +53,12 @@ struct PulseAnswer {
 };
 
 inline constexpr unsigned kBurstDepth = 16;
-inline constexpr std::uint32_t kBurstOperations = 512;    // reads, and as many writes
-inline constexpr std::uint32_t kBurstBlock = 4096;        // bytes
-inline constexpr std::uint64_t kBurstFile = 4 << 20;      // bytes
-inline constexpr std::uint64_t kBurstNs = 1'000'000'000;  // from opening to closing its file
+inline constexpr std::uint32_t kBurstOperations = 512;  // reads, and as many writes
+inline constexpr std::uint32_t kBurstBlock = 4096;      // bytes
+inline constexpr std::uint64_t kBurstFile = 4 << 20;    // bytes
+inline constexpr std::uint32_t kBurstLayoutBlock = 64
+                                                   << 10;  // bytes, of the writes that lay it out
+inline constexpr std::uint64_t kBurstNs = 1'000'000'000;   // from opening to closing its file
 
 struct BurstAnswer {
   struct Part {
