@@ -264,7 +264,7 @@ int bench_workload() {
   const Volume volume;
   ApiServer api;
   const Postgres server(home_of("postgres", volume.where), volume.node.directory() + "/pg");
-  constexpr int kTransactions = 60000;
+  constexpr int kTransactions = 20000;
   const int seconds = std::clamp(seconds_to_run() / 30, 11, 30);
   server.bench(kTransactions);  // warm
   const int rounds = std::max(seconds_to_run() / 80, 5);
