@@ -1,4 +1,5 @@
 // Wiring only: which part of the binary this process is.
+#include <charconv>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
@@ -23,7 +24,9 @@ int trace(const std::string& measurer, const std::string& program, const std::st
   for (const auto& candidate : make_all_measurers(HostPaths{})) {
     const auto* tracing = dynamic_cast<const TracingMeasurer*>(candidate.get());
     if (tracing == nullptr || tracing->name() != measurer) continue;
-    return tracing_main(*tracing, program, static_cast<unsigned>(std::atoi(maps.c_str())));
+    unsigned count = 0;
+    std::from_chars(maps.data(), maps.data() + maps.size(), count);
+    return tracing_main(*tracing, program, count);
   }
   return 1;
 }
@@ -71,6 +74,7 @@ int main(int argc, char** argv) {
   if (config.command == "bench") return run_bench(config.bench, json);
   if (config.command == "check") return run_check(config.check, json);
   configure_log(config.command == "df" ? LogLevel::kError : config.log_level, config.log_format);
-  const Measurers measurers = make_all_measurers(config.host, {config.latency_of_all});
+  const Measurers measurers =
+      make_all_measurers(config.host, {config.latency_of_all, config.orphans_after});
   return config.command == "df" ? run_df(config, measurers) : run_agent(config, measurers);
 }

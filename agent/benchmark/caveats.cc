@@ -5,19 +5,13 @@
 #include <sstream>
 
 #include "host/host.h"
+#include "mounts/filesystem_kinds.h"
 
 namespace volumeter {
 namespace {
 
 namespace fs = std::filesystem;
 constexpr std::uint64_t kSmall = std::uint64_t{1} << 30;
-
-bool is_memory(const std::string& fstype) { return fstype == "tmpfs" || fstype == "ramfs"; }
-
-bool is_remote(const std::string& fstype) {
-  return fstype.starts_with("nfs") || fstype == "cifs" || fstype == "smb3" || fstype == "ceph" ||
-         fstype.starts_with("fuse") || fstype == "9p";
-}
 
 std::string text_of(const DeviceNumber& number) {
   return std::to_string(number.major) + ":" + std::to_string(number.minor);
@@ -85,8 +79,8 @@ std::vector<std::string> cgroup_limits(const std::string& cgroups, const std::st
 
 std::vector<std::string> caveats_of(const BenchTarget& target) {
   std::vector<std::string> all;
-  if (is_memory(target.fstype)) all.push_back(target.fstype + " is memory, not a disk");
-  if (is_remote(target.fstype)) {
+  if (is_memory_filesystem(target.fstype)) all.push_back(target.fstype + " is memory, not a disk");
+  if (is_network_filesystem(target.fstype)) {
     all.push_back(target.fstype + ": the server may answer from its memory");
   }
   if (target.device) {
@@ -115,7 +109,7 @@ std::vector<std::string> caveats_of(const BenchTarget& target, const TestFile& f
 }
 
 std::string cache_caveat(const BenchTarget& target, const TestFile& file) {
-  const bool direct = file.direct && !target.device && !is_memory(target.fstype);
+  const bool direct = file.direct && !target.device && !is_memory_filesystem(target.fstype);
   return direct && went_through_cache(file.fd.get())
              ? "the page cache took part in spite of O_DIRECT"
              : "";

@@ -26,7 +26,6 @@ struct JobSpec {
   std::chrono::milliseconds ramp{2000};  // before that, which isn't counted
   std::uint64_t size = 0;                // bytes of the file or device that are used
   std::optional<double> rate;            // operations a second, at most
-  std::optional<std::uint64_t> syncs;    // it ends after so many
 
   [[nodiscard]] bool writes() const { return reads < 1; }
 };

@@ -54,7 +54,7 @@ class Run {
     counting_ = spec_.ramp.count() == 0;
     std::uint64_t now = start_;
     while (!over(now)) {
-      now = submit_what_fits(now);
+      submit_what_fits(now);
       now = take(engine_->reap(completions_, !waits_for_rate_));
       if (waits_for_rate_) sleep_until_due(now);
       if (now - last_progress_ >= kProgressNs) tell_progress(now);
@@ -70,8 +70,7 @@ class Run {
     if (control_.stop != nullptr && control_.stop->load(std::memory_order_relaxed)) {
       result_.interrupted = true;
     }
-    const bool enough = spec_.syncs && result_.sync.count() >= *spec_.syncs;
-    return result_.error != 0 || result_.interrupted || enough || now >= end_;
+    return result_.error != 0 || result_.interrupted || now >= end_;
   }
 
   void begin_counting() {
@@ -92,7 +91,7 @@ class Run {
   }
 
   // Returns the time.
-  std::uint64_t submit_what_fits(std::uint64_t now) {
+  void submit_what_fits(std::uint64_t now) {
     waits_for_rate_ = false;
     while (!free_.empty() && result_.error == 0) {
       if (spec_.rate && !sync_next_ && now < next_due_) {
@@ -103,7 +102,6 @@ class Run {
       if (spec_.sync && free_.size() < slots_.size()) break;
       now = submit_one(now);
     }
-    return now;
   }
 
   std::uint64_t submit_one(std::uint64_t now) {
@@ -142,7 +140,6 @@ class Run {
     return sequence_++ % blocks_;
   }
 
-  // One time for all that came back together, as fio has it.
   std::uint64_t take(std::size_t count) {
     const std::uint64_t now = monotonic_ns();
     if (!counting_ && now >= counted_from_) {

@@ -32,24 +32,17 @@ std::string filesystem_of(const DeviceNumber& number) {
   return {};
 }
 
-TestFile cached_file(int directory) {
-  TestFile file;
-  file.direct = false;
-  file.fd = UniqueFd(::openat(directory, ".", O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600));
-  return file.fd ? std::move(file) : make_named_file(directory, false);
-}
-
 Error cannot(const std::string& path, const std::string& what) { return {path + ": " + what, 0}; }
 
 }  // namespace
 
 TestFile BenchTarget::make_file(bool direct) const {
-  if (direct) {
-    TestFile file = make_unnamed_file(directory.get());
-    if (!file.fd && file.error != EINVAL) file = make_named_file(directory.get());
-    if (file.fd || file.error != EINVAL) return file;
+  TestFile file = make_unnamed_file(directory.get(), direct);
+  if (!file.fd && !(direct && file.error == EINVAL)) {
+    file = make_named_file(directory.get(), direct);
   }
-  return cached_file(directory.get());
+  const bool no_direct = direct && !file.fd && file.error == EINVAL;
+  return no_direct ? make_file(false) : std::move(file);
 }
 
 TestFile BenchTarget::open_device() const {

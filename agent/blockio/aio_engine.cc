@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cerrno>
 #include <vector>
 
@@ -51,7 +52,7 @@ class AioEngine : public IoEngine {
                                events.data(), wait ? nullptr : &none);
     if (got <= 0) return 0;
     for (std::size_t i = 0; i < static_cast<std::size_t>(got); ++i) {
-      auto* slot = reinterpret_cast<iocb*>(events[i].data);
+      auto* const slot = std::bit_cast<iocb*>(events[i].data);
       completions[i] = {tags_of(slot), static_cast<std::int32_t>(events[i].res)};
       free_.push_back(slot);
     }

@@ -34,10 +34,11 @@ DirectAlignment direct_alignment(int fd) {
   return {st.stx_dio_mem_align, st.stx_dio_offset_align};
 }
 
-TestFile make_unnamed_file(int directory) {
-  TestFile file;
+TestFile make_unnamed_file(int directory, bool direct) {
   constexpr int kFlags = O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC;
-  file.fd = UniqueFd(::openat(directory, ".", kFlags | O_DIRECT, 0600));
+  TestFile file;
+  file.direct = direct;
+  file.fd = UniqueFd(::openat(directory, ".", kFlags | (direct ? O_DIRECT : 0), 0600));
   if (!file.fd) file.error = errno;
   return file;
 }

@@ -25,8 +25,8 @@ struct TestFile {
 };
 
 // In the directory `directory` (O_PATH will do), without a name (open(2), O_TMPFILE): EOPNOTSUPP
-// where the filesystem can't. With O_DIRECT, or not at all.
-TestFile make_unnamed_file(int directory);
+// where the filesystem can't. `direct`: with O_DIRECT, or not at all.
+TestFile make_unnamed_file(int directory, bool direct = true);
 
 // Under a name that lives for a moment: made and removed before anything is written. (NFS clients
 // keep a removed file that is open under a name of their own, ".nfs...", until it is closed.) A

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "cli/wiring.h"
 #include "volumeter/version.h"
+#include "web/gate.h"
 #include "web/routes.h"
 #include "web/server.h"
 #include "workers/sandbox.h"
@@ -54,12 +55,15 @@ int run_agent(const Config& config, const Measurers& measurers) {
   if (const auto problem = check_host(config)) return fail(*problem);
   auto addresses = listen_addresses(config);
   if (!addresses) return fail(addresses.error().message);
+  auto gate = Gate::open(config.web_config_file);
+  if (!gate) return fail("--web.config.file: " + gate.error().message);
   if (::getpid() == 1) {
     log(LogLevel::kWarn,
         "running as pid 1 of a pid namespace: a volume that hangs uninterruptibly will hold up "
         "this container's end; set hostPID: true");
   }
 
+  for (LiveMeasurer* live : live_measurers(measurers, config.disabled_measurers)) live->prepare();
   shed_capabilities();
 
   // Snapshots come and go: returning their memory to the kernel each time costs more than keeping
@@ -73,12 +77,13 @@ int run_agent(const Config& config, const Measurers& measurers) {
   Collector collector(loop, config.host, metadata, measurers, collector_options(config));
   LiveCollector live(measurers, config.disabled_measurers);
   Routes routes(
-      {config.telemetry_path, node_name(config)},
+      {config.telemetry_path, node_name(config), config.web_pages},
       {[&] { return collector.snapshot(); },
        [&](const Inventory& inventory) { return live.collect(inventory); },
        [&] { return loop.since_last_beat() < kHealthyBeat; }, [&] { return collector.ready(); }});
-  auto server =
-      Server::start(*addresses, {}, [&](const Request& request) { return routes.handle(request); });
+  auto server = Server::start(
+      *addresses, {}, [&](const Request& request) { return routes.handle(request); },
+      gate.value().get());
   if (!server) return fail("--web.listen-address: " + server.error().message);
 
   for (const int port : server.value()->ports()) {

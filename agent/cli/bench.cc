@@ -1,9 +1,6 @@
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
-#include <csignal>
 #include <cstdio>
-#include <cstring>
 
 #include "benchmark/caveats.h"
 #include "benchmark/progress_bar.h"

@@ -22,7 +22,8 @@ std::string print(const Config& config, const Snapshot& snapshot) {
   // One look shows no rates: an agent that has been looking for a minute does.
   if (config.output != Output::kTable) add_agents_activity(config, rows);
   if (config.output == Output::kJson) return to_json(snapshot, rows);
-  return to_table(rows, config.output == Output::kWide);
+  return to_table(rows, config.output == Output::kWide) +
+         to_lines(snapshot.orphans, snapshot.taken_at);
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "host/host.h"
-#include "inventory/mount_index.h"
 #include "measure/io/diskstats.h"
+#include "mounts/filesystem_kinds.h"
 
 namespace volumeter {
 namespace {

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collect/alert_wishes.h"
 #include "collect/self_metrics.h"
 #include "collect/snapshot_builder.h"
 #include "volumeter/log.h"
@@ -179,6 +180,7 @@ void Collector::publish() {
   input.deleted = deleted_files_.open_files(*input.inventory);
   input.activity = io_history_.activity(*input.inventory);
   input.sources = observer_.sources();
+  input.disabled = options_.sampler.disabled;
   input.now = std::chrono::system_clock::now();
   auto snapshot = build_snapshot(measurers_, input);
   for (std::size_t i = 0; i < measurers_.size(); ++i) {
@@ -195,6 +197,7 @@ void Collector::publish() {
                                        sampling.stuck + walking.stuck + probing.stuck});
   prober_.report(*snapshot);
   workload_fit_.report(*input.inventory, snapshot->measurements);
+  report_alert_wishes(*input.inventory, snapshot->measurements);
   add_walk_cpu(snapshot->measurements, walker_.cpu_seconds());
   add_programs(snapshot->measurements, tracer_.programs());
   add_requests(snapshot->measurements, observer_.requests());

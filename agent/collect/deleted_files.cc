@@ -8,8 +8,8 @@
 #include <cstring>
 #include <utility>
 
-#include "inventory/mount_index.h"
 #include "measure/usage/deleted_scan.h"
+#include "mounts/filesystem_kinds.h"
 #include "volumeter/log.h"
 
 namespace volumeter {

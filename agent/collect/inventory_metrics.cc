@@ -21,12 +21,6 @@ const MetricDesc kMountInfo = {"volumeter_volume_mount_info",
                                 "owner_name", "ordinal", "node"}};
 const VolumeMetric kRequested("requested_bytes",
                               "What the claim requests, or an emptyDir's sizeLimit, in bytes.");
-const VolumeMetric kMounted("mounted",
-                            "1 if the volume is mounted for every pod of this node that uses it; "
-                            "0: what is written there lands on the node's disk.");
-const VolumeMetric kReadOnly("read_only",
-                             "1 if the mount or its superblock is read-only, by which of the two.",
-                             MetricType::kGauge, {"cause"});
 const VolumeMetric kResponsive("responsive",
                                "1 if metadata calls on the volume return, 0 if one hangs.");
 const VolumeMetric kErrors("measure_errors_total", "Failed measurements, by reason.",
@@ -44,22 +38,8 @@ const MetricDesc kFsMeasured = {"volumeter_filesystem_last_measured_timestamp_se
                                 MetricType::kGauge,
                                 {"device", "mountpoint", "fstype"}};
 
-// The subject's volumes whose state counts: an orphaned directory, or a pod on its way out, must
-// not make the claim that a living pod uses look unmounted. Empty when all are on their way out.
-std::vector<std::size_t> living(const Inventory& inventory, const Subject& subject) {
-  std::vector<std::size_t> known;
-  std::vector<std::size_t> staying;
-  for (const std::size_t i : subject.volumes) {
-    const Pod& pod = inventory.pods[inventory.volumes[i].pod];
-    if (pod.leaving()) continue;
-    staying.push_back(i);
-    if (pod.known) known.push_back(i);
-  }
-  return known.empty() ? staying : known;
-}
-
 void add_info(const Inventory& inventory, const Subject& subject, MeasurementSet& out) {
-  const std::vector<std::size_t> alive = living(inventory, subject);
+  const std::vector<std::size_t> alive = volumes_in_use(inventory, subject);
   const Volume& volume = inventory.volumes[alive.empty() ? subject.volumes.front() : alive.front()];
   out.add(kInfo, subject,
           {printable(volume.persistent_volume), printable(volume.storage_class),
@@ -91,40 +71,18 @@ void add_claim(const Inventory& inventory, const Subject& subject, MeasurementSe
   }
 }
 
-void add_mount_state(const Inventory& inventory, const Subject& subject, MeasurementSet& out) {
-  bool mounted = true;
-  bool any_mount = false;
-  bool mount_read_only = false;
-  bool super_read_only = false;
-  const std::vector<std::size_t> alive = living(inventory, subject);
-  const std::vector<std::size_t>& volumes = alive.empty() ? subject.volumes : alive;
-  for (const std::size_t i : volumes) {
-    const Volume& volume = inventory.volumes[i];
-    mounted = mounted && volume.mounted;
-    if (!volume.mount) continue;
-    any_mount = true;
-    mount_read_only = mount_read_only || volume.mount->mount_read_only;
-    super_read_only = super_read_only || volume.mount->super_read_only;
-  }
-  // Being unmounted is what becomes of those that leave.
-  if (!alive.empty() && inventory.volumes[volumes.front()].mount_expected) {
-    out.add(kMounted, subject, mounted ? 1 : 0);
-  }
-  if (!any_mount) return;
-  out.add(kReadOnly, subject, {"mount"}, mount_read_only ? 1 : 0);
-  out.add(kReadOnly, subject, {"superblock"}, super_read_only ? 1 : 0);
-}
-
 // All that the sampled measurers know of one target, merged.
 struct Merged {
   std::optional<bool> responsive;
   std::optional<WallTime> answered_at;
   std::string problem;
+  int error = 0;
   std::map<std::string, std::uint64_t> errors;
 
   void add(const TargetState& state) {
     if (state.responsive) responsive = responsive.value_or(true) && *state.responsive;
     if (problem.empty()) problem = state.problem;
+    if (error == 0) error = state.error;
     if (state.answer) answered_at = std::max(answered_at, state.answered_at);
     for (const auto& [reason, count] : state.errors) errors[reason] += count;
   }
@@ -133,6 +91,7 @@ struct Merged {
 void apply(const Merged& merged, Reading& reading) {
   reading.responsive = merged.responsive;
   reading.problem = merged.problem;
+  reading.error = merged.error;
 }
 
 }  // namespace
@@ -141,7 +100,6 @@ void add_inventory_metrics(const Inventory& inventory, MeasurementSet& out) {
   for (const Subject& subject : inventory.subjects) {
     if (subject.hidden) continue;
     add_info(inventory, subject, out);
-    add_mount_state(inventory, subject, out);
     if (subject.claim) {
       add_claim(inventory, subject, out);
     } else if (const auto limit = inventory.volumes[subject.volumes.front()].size_limit) {
@@ -149,8 +107,7 @@ void add_inventory_metrics(const Inventory& inventory, MeasurementSet& out) {
     }
   }
   for (const Filesystem& filesystem : inventory.filesystems) {
-    const bool read_only = filesystem.mount.mount_read_only || filesystem.mount.super_read_only;
-    out.add(kFsReadOnly, filesystem.labels, read_only ? 1 : 0);
+    out.add(kFsReadOnly, filesystem.labels, filesystem.mount.read_only() ? 1 : 0);
   }
 }
 
@@ -203,8 +160,8 @@ void add_target_metrics(const std::vector<std::vector<const TargetState*>>& stat
 std::vector<const MetricDesc*> inventory_metric_families() {
   std::vector<const MetricDesc*> all = {&kMountInfo, &kFsResponsive, &kFsReadOnly, &kFsMeasured,
                                         &kAccessMode.claim};
-  for (const VolumeMetric* metric : {&kInfo, &kRequested, &kMounted, &kReadOnly, &kResponsive,
-                                     &kErrors, &LastMeasured::metric()}) {
+  for (const VolumeMetric* metric :
+       {&kInfo, &kRequested, &kResponsive, &kErrors, &LastMeasured::metric()}) {
     all.push_back(&metric->claim);
     all.push_back(&metric->pod);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "collect/alert_wishes.h"
 #include "collect/probe_plan.h"
 #include "collect/workload_fit.h"
 #include "inventory/mount_index.h"
@@ -33,6 +34,7 @@ Observer::Observer(HostPaths host, MetadataSource& metadata, bool all_volumes)
       device_reader_(host_),
       inventory_(std::make_shared<const Inventory>()) {
   input_.all_volumes = all_volumes;
+  input_.booted = boot_time(host_);
 }
 
 void Observer::note(SourceState& source, const Status& status) {
@@ -88,7 +90,8 @@ bool Observer::read_metadata() {
   if (fresh == nullptr) return false;
   const bool same = names_ != nullptr && names_->metadata == fresh->metadata;
   names_ = fresh;
-  if (same) return false;
+  const bool changed = replace(input_.pods_listed, fresh->pods_up);
+  if (same) return changed;
   input_.metadata = *fresh->metadata;
   return true;
 }
@@ -161,9 +164,19 @@ bool Observer::observe() {
 namespace {
 
 std::string wrong_with(const std::string& name, const std::string& value) {
+  const std::vector<std::string>& alerts = alert_wish_names();
+  if (std::find(alerts.begin(), alerts.end(), name) != alerts.end()) {
+    return wrong_with_alert_wish(name, value);
+  }
   if (name == "workload") return wrong_with_workload(value);
   if (name != "walk") return wrong_with_annotation(name, value);
   return value == "on" || value == "off" ? "" : R"(must be "on" or "off")";
+}
+
+std::vector<std::string> annotation_names() {
+  std::vector<std::string> names = {"walk", "probe", "probe-interval", "burst", "workload"};
+  names.insert(names.end(), alert_wish_names().begin(), alert_wish_names().end());
+  return names;
 }
 
 }  // namespace
@@ -172,9 +185,10 @@ std::string wrong_with(const std::string& name, const std::string& value) {
 void Observer::warn_of_annotations() {
   if (warned_of_.size() > 1000) warned_of_.clear();  // pods come and go
   for (const Volume& volume : inventory_->volumes) {
-    for (const std::string name : {"walk", "probe", "probe-interval", "burst", "workload"}) {
+    for (const std::string& name : annotation_names()) {
       const std::string* value = find_annotation(*inventory_, volume, name);
-      const std::string wrong = value == nullptr ? "" : wrong_with(name, *value);
+      if (value == nullptr) continue;
+      const std::string wrong = wrong_with(name, *value);
       if (wrong.empty()) continue;
       const Pod& pod = inventory_->pods[volume.pod];
       const std::string whose = pod.namespace_ + "/" + pod.name + " " + volume.name;

@@ -4,7 +4,7 @@
 #include <array>
 #include <string_view>
 
-#include "inventory/mount_index.h"
+#include "mounts/filesystem_kinds.h"
 #include "volumeter/duration.h"
 
 namespace volumeter {
@@ -28,10 +28,6 @@ struct Wish {
   std::string value;
   std::string by;
 };
-
-bool is_in_memory(const std::string& fstype) {
-  return fstype == "tmpfs" || fstype == "ramfs" || fstype == "hugetlbfs";
-}
 
 // Somebody's data, and not the node's own disk behind a name.
 bool may_ever_be_probed(const Volume& volume) {
@@ -69,14 +65,15 @@ void use_file(const Inventory& inventory, const Volume& volume, ProbePlan& plan)
   plan.index = volume.target;
   plan.target = inventory.targets[*volume.target];
   if (plan.target.hold) plan.obstacle = "leaving";
-  if (is_in_memory(volume.mount->fstype)) plan.obstacle = "memory";
-  if (volume.mount->mount_read_only || volume.mount->super_read_only) plan.obstacle = "read_only";
+  if (is_memory_filesystem(volume.mount->fstype)) plan.obstacle = "memory";
+  if (volume.mount->read_only()) plan.obstacle = "read_only";
 }
 
 bool auto_wants(const Inventory& inventory, const Subject& subject) {
   const Volume& volume = representative(inventory, subject);
   if (!volume.claim || !volume.mount || volume.shares_filesystem) return false;
-  return !is_network_filesystem(volume.mount->fstype) && !is_in_memory(volume.mount->fstype);
+  return !is_network_filesystem(volume.mount->fstype) &&
+         !is_memory_filesystem(volume.mount->fstype);
 }
 
 // What one volume's owners say. Who speaks first counts; where somebody before them couldn't be

@@ -23,7 +23,6 @@ constexpr auto kLongestPause = 5min;
 constexpr std::size_t kMostStuck = 16;
 // The application's own syncs in the last interval, from which on a pulse tells nothing new.
 constexpr std::uint64_t kEnoughSyncs = 5;
-constexpr std::uint64_t kLeastRoom = 1 << 20;  // bytes: the last ones aren't ours
 
 std::string_view to_string(ProbeWay way) {
   switch (way) {
@@ -208,7 +207,7 @@ void Prober::next() {
       if (obstacle == "passive" && entry->plan.writes()) set_responsive(*entry, true);
       continue;
     }
-    pulse(entry);
+    submit(entry, kPulse);
   }
 }
 
@@ -229,7 +228,7 @@ std::string Prober::pulse_obstacle(const Entry& entry) const {
   const Reading& reading = snapshot->volumes[subject.volumes.front()];
   if (entry.plan.writes() && reading.read_only.value_or(false)) return "read_only";
   if (entry.plan.writes() && reading.usage &&
-      reading.usage->available.value_or(kLeastRoom) < kLeastRoom) {
+      reading.usage->available.value_or(kPulseLeastRoom) < kPulseLeastRoom) {
     return "full";
   }
   const auto& activity = snapshot->activity[*entry.subject];
@@ -253,8 +252,6 @@ void Prober::submit(const EntryPtr& entry, ProbeFunction function) {
   });
   step_timer_.in(kLook);
 }
-
-void Prober::pulse(const EntryPtr& entry) { submit(entry, kPulse); }
 
 void Prober::pulsed(const EntryPtr& entry, const JobResult& result) {
   ProbeRecord& record = entry->record;

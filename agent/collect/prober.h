@@ -82,7 +82,6 @@ class Prober {
   void next();
   [[nodiscard]] std::string pulse_obstacle(const Entry& entry) const;
   [[nodiscard]] const Snapshot* snapshot_of(const Entry& entry) const;
-  void pulse(const EntryPtr& entry);
   void pulsed(const EntryPtr& entry, const JobResult& result);
   void take_figures(Entry& entry, const PulseAnswer& answer);
   void no_worker(ProbeRecord& record);

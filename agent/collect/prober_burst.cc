@@ -20,9 +20,11 @@ void Prober::consider_burst(const EntryPtr& entry) {
   if (!entry->plan.burst || !entry->subject || Clock::now() < entry->burst_due) return;
   entry->burst_due = Clock::now() + options_.burst_interval;
   const Snapshot* snapshot = snapshot_of(*entry);
-  const std::string obstacle = snapshot == nullptr
-                                   ? "unknown_usage"
-                                   : burst_obstacle(*snapshot, *entry->subject, entry->plan);
+  if (snapshot == nullptr) {
+    ++entry->record.skipped["burst_unknown_usage"];
+    return;
+  }
+  const std::string obstacle = burst_obstacle(*snapshot, *entry->subject, entry->plan);
   if (!obstacle.empty()) {
     ++entry->record.skipped["burst_" + obstacle];
     return;

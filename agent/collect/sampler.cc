@@ -117,11 +117,13 @@ void Sampler::record(Entry& entry, const Target& target, const JobResult& result
     case JobOutcome::kTimedOut:
       state.responsive = false;
       state.problem = "no answer by the deadline: the kernel still waits for this filesystem";
+      state.error = 0;
       ++state.errors["timeout"];
       ++entry.timeouts;
       return;
     case JobOutcome::kFailed:
       state.problem = "the worker process died or could not be started";
+      state.error = 0;
       ++state.errors["worker"];
       return;
     case JobOutcome::kAnswered:
@@ -130,6 +132,7 @@ void Sampler::record(Entry& entry, const Target& target, const JobResult& result
   entry.timeouts = 0;
   state.responsive = true;
   const int error = result.answer.error;
+  state.error = error;
   if (error == 0) {
     state.answer = result.answer;
     entry.inode = result.answer.inode;

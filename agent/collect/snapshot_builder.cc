@@ -39,6 +39,7 @@ std::shared_ptr<Snapshot> build_snapshot(const Measurers& measurers, const Snaps
   }
   add_target_metrics(input.states, *snapshot);
   add_sources(snapshot->measurements, input.sources);
+  for (LiveMeasurer* live : live_measurers(measurers, input.disabled)) live->judge(*snapshot);
   return snapshot;
 }
 

@@ -27,6 +27,7 @@ struct SnapshotInput {
   std::vector<std::optional<DeletedOpen>> deleted;
   std::vector<std::optional<IoActivity>> activity;  // parallel to inventory->subjects; or empty
   std::vector<SourceState> sources;
+  std::set<std::string> disabled;  // names of measurers that don't run
   WallTime now;
 };
 

@@ -121,6 +121,11 @@ class Parser {
   void web_flags() {
     flag("web.listen-address", config_.listen, "Address to listen on; repeatable");
     flag("web.telemetry-path", config_.telemetry_path, "Path of the metrics");
+    flag("web.config.file", config_.web_config_file,
+         "TLS and basic authentication, in exporter-toolkit's format");
+    app_.add_flag("--web.pages,!--no-web.pages", config_.web_pages,
+                  "Serve the status page, its table and the JSON, not metrics and health only");
+    names_.emplace_back("--web.pages");
   }
 
   void measure_flags(const std::vector<std::string>& measurers) {
@@ -144,6 +149,8 @@ class Parser {
          "Calls to time as applications wait for them: sync, or all (reads and writes, too; each "
          "one on the node pays for it)")
         ->check(CLI::IsMember({"sync", "all"}));
+    duration("health.orphans-after", config_.orphans_after, "5m",
+             "How long something has been left behind on the node before it is reported");
     flag("state.dir", config_.state_dir,
          "Keep results of walks in this directory, over restarts of the agent");
     for (const std::string& name : measurers) {

@@ -53,6 +53,8 @@ struct Config {
 
   std::vector<std::string> listen = {":10098"};
   std::string telemetry_path = "/metrics";
+  std::string web_config_file;
+  bool web_pages = true;
 
   std::chrono::milliseconds interval{15000};
   std::chrono::milliseconds stale_after{600000};
@@ -63,6 +65,7 @@ struct Config {
   Probing probing = Probing::kAnnotated;
   std::chrono::milliseconds probe_interval{10000};
   std::chrono::milliseconds burst_interval{900000};
+  std::chrono::milliseconds orphans_after{300000};
   bool latency_of_all = false;  // reads and writes, beside syncs
   std::string state_dir;        // empty: nothing is kept
   std::set<std::string> disabled_measurers;

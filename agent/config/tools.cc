@@ -1,7 +1,5 @@
 #include "config/tools.h"
 
-#include <memory>
-
 #include "volumeter/duration.h"
 #include "volumeter/workload.h"
 
@@ -20,10 +18,9 @@ CLI::Option* add_size(CLI::App& app, const std::string& name, std::optional<std:
 
 CLI::Option* add_duration(CLI::App& app, const std::string& name, std::chrono::milliseconds& value,
                           const std::string& shown, const std::string& help) {
-  const auto text = std::make_shared<std::string>(shown);
   return app
       .add_option_function<std::string>(
-          name, [text](const std::string& given) { *text = given; }, help)
+          name, [](const std::string& /*given*/) {}, help)  // the check has taken it
       ->default_str(shown)
       ->check([&value](const std::string& given) {
         auto parsed = parse_duration(given);

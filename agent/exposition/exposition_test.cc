@@ -133,10 +133,46 @@ Row hostile_row() {
 
 TEST(Page, NamesCannotBreakOut) {
   Snapshot snapshot;
-  const std::string page = to_page(snapshot, {hostile_row()}, "<node>");
+  const std::string page = to_page(
+      snapshot, {hostile_row()}, {.node = "<node>", .metrics_path = "/metrics", .name_space = {}});
   EXPECT_EQ(page.find("<script>"), std::string::npos);
   EXPECT_EQ(page.find("<node>"), std::string::npos);
   EXPECT_NE(page.find("&lt;script&gt;"), std::string::npos);
+}
+
+Row row_of(const std::string& name_space, const std::string& claim) {
+  Row row;
+  row.namespace_ = name_space;
+  row.pod = "p";
+  row.claim = claim;
+  row.type = "csi";
+  return row;
+}
+
+TEST(Page, ShowsOneNamespaceWhereAsked) {
+  const std::vector<Row> rows = {row_of("shop", "orders"), row_of("infra", "registry")};
+  const auto page = [&](const std::string& name_space) {
+    return to_page({}, rows, {"n", "/metrics", name_space});
+  };
+  EXPECT_NE(page("").find("registry"), std::string::npos);
+  EXPECT_EQ(page("shop").find("registry"), std::string::npos);
+  EXPECT_NE(page("shop").find("<option value=\"shop\" selected>"), std::string::npos);
+  EXPECT_NE(page("shop").find("<option value=\"infra\">"), std::string::npos);
+  EXPECT_NE(page("<b>").find("No volume here belongs to namespace &lt;b&gt;."), std::string::npos);
+}
+
+TEST(Page, WhatIsNearlyFullComesBeforeWhatIsFine) {
+  Row full = row_of("shop", "full");
+  full.state = RowState::kOk;
+  full.usage.used = 95;
+  full.usage.available = 5;
+  Row roomy = row_of("shop", "roomy");
+  roomy.state = RowState::kOk;
+  roomy.usage.used = 20;
+  roomy.usage.available = 80;
+  const std::string page = to_page({}, {roomy, full}, {"n", "/metrics", {}});
+  EXPECT_LT(page.find("<strong>full"), page.find("<strong>roomy"));
+  EXPECT_NE(page.find("over 90 %</span>"), std::string::npos) << "not \"ok\" beside a red bar";
 }
 
 TEST(Table, ColumnsThatSayNothingAreLeftOutAndProblemsAreSpelledOut) {

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "host/host.h"
+
 namespace volumeter {
 namespace {
 
@@ -47,6 +49,17 @@ Json activity(const IoActivity& io) {
   return out;
 }
 
+void put_state(Json& out, const Row& row) {
+  out["state"] = to_string(row.state);
+  put(out, "problem", row.problem);
+  for (const Finding& finding : row.findings) {
+    Json one;
+    one["kind"] = to_string(finding.kind);
+    one["text"] = finding.text;
+    out["findings"].push_back(std::move(one));
+  }
+}
+
 Json volume(const Row& row) {
   Json out;
   put(out, "namespace", row.namespace_);
@@ -69,8 +82,7 @@ Json volume(const Row& row) {
   if (Json numbers = usage(row); !numbers.empty()) out["usage"] = std::move(numbers);
   put(out, "walkedEntries", row.walked_entries);
   if (row.io) out["io"] = activity(*row.io);
-  out["state"] = to_string(row.state);
-  put(out, "problem", row.problem);
+  put_state(out, row);
   return out;
 }
 
@@ -80,8 +92,7 @@ Json filesystem(const Row& row) {
   out["mountPoint"] = row.path;
   out["fstype"] = row.fstype;
   if (Json numbers = usage(row); !numbers.empty()) out["usage"] = std::move(numbers);
-  out["state"] = to_string(row.state);
-  put(out, "problem", row.problem);
+  put_state(out, row);
   return out;
 }
 
@@ -102,6 +113,16 @@ std::string to_json(const Snapshot& snapshot, const std::vector<Row>& rows) {
     } else {
       out["volumes"].push_back(volume(row));
     }
+  }
+  out["orphans"] = Json::array();
+  for (const OrphanReading& orphan : snapshot.orphans) {
+    Json one;
+    one["kind"] = to_string(orphan.kind);
+    one["path"] = printable(orphan.path);
+    put(one, "device", printable(orphan.device));
+    put(one, "bytes", orphan.bytes);
+    one["sinceUnixSeconds"] = unix_seconds(orphan.since);
+    out["orphans"].push_back(std::move(one));
   }
   out["sources"] = Json::array();
   for (const SourceState& source : snapshot.sources) {

@@ -1,17 +1,21 @@
-// The status page: plain HTML, readable without scripts, network or dashboards.
+// The status page: plain HTML, readable without scripts, network or dashboards. The script only
+// keeps it fresh.
 #pragma once
 
 #include <string>
 #include <vector>
 
-#include "exposition/rows.h"
+#include "exposition/page_table.h"
 
 namespace volumeter {
 
-std::string to_page(const Snapshot& snapshot, const std::vector<Row>& rows, const std::string& node,
-                    const std::string& metrics_path = "/metrics");
+struct PageOptions {
+  std::string node;
+  std::string metrics_path = "/metrics";
+  std::string name_space;  // only its volumes; empty: all
+};
 
-// Text for HTML content and attribute values.
-std::string html_escape(std::string_view text);
+std::string to_page(const Snapshot& snapshot, const std::vector<Row>& rows,
+                    const PageOptions& options);
 
 }  // namespace volumeter

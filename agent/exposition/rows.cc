@@ -17,15 +17,31 @@ std::optional<double> age(const Reading& reading, WallTime now) {
   return std::max(seconds.count(), 0.0);
 }
 
-bool is_read_only(const MountEntry& mount) {
-  return mount.mount_read_only || mount.super_read_only;
+RowState state_of(const Finding& finding) {
+  switch (finding.kind) {
+    case FindingKind::kNotMounted:
+      return RowState::kNotMounted;
+    case FindingKind::kWrongMount:
+      return RowState::kWrongMount;
+    case FindingKind::kReadOnly:
+      return RowState::kReadOnly;
+    case FindingKind::kSharing:
+      return RowState::kOk;
+    default:
+      return RowState::kWarning;
+  }
 }
 
-RowState state_of(const Reading& reading, bool read_only) {
-  if (reading.responsive == false) return RowState::kHung;
-  if (!reading.problem.empty()) return RowState::kError;
-  if (read_only) return RowState::kReadOnly;
-  return reading.responsive ? RowState::kOk : RowState::kUnknown;
+void set_state(const Reading& reading, Row& row) {
+  row.problem = reading.problem;
+  row.findings = reading.findings;
+  for (Finding& finding : row.findings) finding.text = printable(finding.text);
+  std::stable_sort(row.findings.begin(), row.findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.kind > b.kind; });
+  row.state = reading.responsive ? RowState::kOk : RowState::kUnknown;
+  if (!reading.problem.empty()) row.state = RowState::kError;
+  for (const Finding& finding : row.findings) row.state = std::max(row.state, state_of(finding));
+  if (reading.responsive == false) row.state = RowState::kHung;
 }
 
 Row to_row(const Inventory& inventory, const Volume& volume, const Reading& reading, WallTime now) {
@@ -54,17 +70,12 @@ Row to_row(const Inventory& inventory, const Volume& volume, const Reading& read
   if (reading.usage) row.usage = *reading.usage;
   if (reading.walking && !reading.usage) row.walked_entries = reading.walking->entries;
   row.age_seconds = age(reading, now);
-  row.problem = reading.problem;
-  if (volume.mount_expected && !volume.mounted) {
-    row.state = RowState::kNotMounted;
-    row.problem = "nothing is mounted there: what is written lands on the node's disk";
-  } else {
-    // A volume that shows up in the inventory and has nothing to sample (a block device, a
-    // directory of the node's disk) is as it should be.
-    row.state = state_of(reading, volume.mount && is_read_only(*volume.mount));
-    const bool sampled = answering_target(inventory, volume).has_value();
-    if (row.state == RowState::kUnknown && !sampled) row.state = RowState::kOk;
-  }
+  set_state(reading, row);
+  // A volume that shows up in the inventory and has nothing to sample (a block device, a directory
+  // of the node's disk) is as it should be.
+  const bool there = volume.mounted || !volume.mount_expected;
+  const bool sampled = answering_target(inventory, volume).has_value();
+  if (row.state == RowState::kUnknown && there && !sampled) row.state = RowState::kOk;
   return row;
 }
 
@@ -80,8 +91,10 @@ Row to_row(const Filesystem& filesystem, const Reading& reading, WallTime now) {
   row.mounted = true;
   if (reading.usage) row.usage = *reading.usage;
   row.age_seconds = age(reading, now);
-  row.problem = reading.problem;
-  row.state = state_of(reading, is_read_only(filesystem.mount));
+  set_state(reading, row);
+  if (row.state < RowState::kReadOnly && filesystem.mount.read_only()) {
+    row.state = RowState::kReadOnly;
+  }
   return row;
 }
 
@@ -93,10 +106,14 @@ std::string_view to_string(RowState state) {
       return "ok";
     case RowState::kUnknown:
       return "unknown";
+    case RowState::kWarning:
+      return "warning";
     case RowState::kReadOnly:
       return "read-only";
     case RowState::kError:
       return "error";
+    case RowState::kWrongMount:
+      return "wrong mount";
     case RowState::kNotMounted:
       return "not mounted";
     case RowState::kHung:
@@ -128,19 +145,22 @@ std::vector<Row> to_rows(const Snapshot& snapshot, WallTime now) {
   return rows;
 }
 
-std::string human_bytes(std::optional<std::uint64_t> bytes) {
-  if (!bytes) return "-";
-  constexpr std::array kUnits = {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"};
-  auto value = static_cast<double>(*bytes);
-  std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < kUnits.size()) {
-    value /= 1024;
-    ++unit;
+bool belongs(const Row& row, const std::string& name_space) {
+  return name_space.empty() || row.namespace_ == name_space || row.type == "filesystem";
+}
+
+std::string_view describe(Orphan::Kind kind) {
+  switch (kind) {
+    case Orphan::Kind::kPodDirectory:
+      return "the directory of a pod that is gone";
+    case Orphan::Kind::kMount:
+      return "a mount without a pod";
+    case Orphan::Kind::kStaging:
+      return "a staged volume that no pod uses";
+    case Orphan::Kind::kLoopDevice:
+      return "a loop device that nothing is on";
   }
-  std::array<char, 32> text{};
-  const bool whole = unit == 0 || value >= 100 || value == std::floor(value);
-  std::snprintf(text.data(), text.size(), whole ? "%.0f %s" : "%.1f %s", value, kUnits[unit]);
-  return text.data();
+  return "";
 }
 
 std::string bytes_per_second(std::optional<double> bytes) {

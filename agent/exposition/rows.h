@@ -6,11 +6,12 @@
 #include <string>
 #include <vector>
 
+#include "volumeter/human.h"
 #include "volumeter/snapshot.h"
 
 namespace volumeter {
 
-enum class RowState { kOk, kUnknown, kReadOnly, kError, kNotMounted, kHung };
+enum class RowState { kOk, kUnknown, kWarning, kReadOnly, kError, kWrongMount, kNotMounted, kHung };
 std::string_view to_string(RowState state);
 
 struct Row {
@@ -36,14 +37,20 @@ struct Row {
   bool shares_filesystem = false;
   bool mounted = false;
   RowState state = RowState::kUnknown;
-  std::string problem;
+  std::string problem;            // why there is no fresh answer
+  std::vector<Finding> findings;  // the worst first; printable
 };
 
 // Volumes by namespace, pod and name, then the node's filesystems. `now` gives the ages.
 std::vector<Row> to_rows(const Snapshot& snapshot, WallTime now);
 
-// "35 MiB", "1.2 TiB"; "-" when absent.
-std::string human_bytes(std::optional<std::uint64_t> bytes);
+// Whether it is shown where somebody asked for one namespace's volumes only. The node's own
+// filesystems always are.
+bool belongs(const Row& row, const std::string& name_space);
+
+// "a pod's directory", ...: of something left behind.
+std::string_view describe(Orphan::Kind kind);
+
 std::string bytes_per_second(std::optional<double> bytes);  // "1.2 MiB"
 std::string percent(std::optional<double> ratio);           // "85%", rounded up as df does
 std::string human_rate(std::optional<double> per_second);   // "0", "3.5", "1200"

@@ -1,6 +1,9 @@
 #include "exposition/table.h"
 
 #include <algorithm>
+#include <chrono>
+
+#include "host/host.h"
 
 namespace volumeter {
 namespace {
@@ -107,10 +110,24 @@ std::string to_table(const std::vector<Row>& rows, bool wide) {
     const std::string where =
         row.pod.empty() ? row.volume : row.namespace_ + "/" + row.pod + " " + row.volume;
     if (!row.problem.empty()) out += where + ": " + row.problem + "\n";
+    for (const Finding& finding : row.findings) out += where + ": " + finding.text + "\n";
     if (row.walked_entries) {
       out += where + ": its first walk has counted " + std::to_string(*row.walked_entries) +
              " entries so far\n";
     }
+  }
+  return out;
+}
+
+std::string to_lines(const std::vector<OrphanReading>& orphans, WallTime now) {
+  std::string out;
+  for (const OrphanReading& orphan : orphans) {
+    const std::chrono::duration<double> age = now - orphan.since;
+    out += "left behind for " + human_age(age.count()) + ": " + std::string(describe(orphan.kind)) +
+           ", " + printable(orphan.path);
+    if (!orphan.device.empty()) out += ", device " + printable(orphan.device);
+    if (orphan.bytes) out += ", " + human_bytes(*orphan.bytes);
+    out += "\n";
   }
   return out;
 }

@@ -12,4 +12,7 @@ namespace volumeter {
 // has a problem, saying which.
 std::string to_table(const std::vector<Row>& rows, bool wide);
 
+// A line for each, the oldest first; empty when there is none.
+std::string to_lines(const std::vector<OrphanReading>& orphans, WallTime now);
+
 }  // namespace volumeter

@@ -143,17 +143,6 @@ std::string BlockDeviceReader::attribute(const std::string& device, const std::s
   return std::move(text).value();
 }
 
-std::vector<std::string> BlockDeviceReader::names_in(const std::string& directory) const {
-  std::vector<std::string> names;
-  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd) return names;
-  const Status listed = list_directory(
-      std::move(fd), [&](const DirectoryEntry& entry) { names.push_back(entry.name); });
-  if (!listed) names.clear();
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
 std::vector<std::vector<std::string>> BlockDeviceReader::read_btrfs() const {
   std::vector<std::vector<std::string>> all;
   const std::string root = host_.sysfs + "/fs/btrfs/";
@@ -183,6 +172,7 @@ void BlockDeviceReader::describe_disk(BlockDevice& device) const {
   device.mapper_name = attribute(device.name, "dm/name");
   device.encryption = encryption_of(attribute(device.name, "dm/uuid"));
   device.backing_file = attribute(device.name, "loop/backing_file");
+  device.autoclear = attribute(device.name, "loop/autoclear") == "1";
   device.model = attribute(device.name, "device/model");
   device.scheduler = chosen(attribute(device.name, "queue/scheduler"));
   const std::string rotational = attribute(device.name, "queue/rotational");
@@ -228,6 +218,17 @@ void BlockDeviceReader::describe(BlockDevice& device) const {
   device.sequence = sequence_of(disk);
 }
 
+std::vector<std::string> parse_swaps(std::string_view text) {
+  constexpr std::string_view kDevices = "/dev/";
+  std::vector<std::string> all;
+  while (!text.empty()) {
+    std::string_view line = next_line(text);
+    const std::string_view name = next_word(line);
+    if (name.starts_with(kDevices)) all.emplace_back(name.substr(kDevices.size()));
+  }
+  return all;
+}
+
 // What was read of a device before, as long as it is the same disk.
 bool BlockDeviceReader::recall(BlockDevice& device,
                                const std::map<DeviceNumber, std::uint64_t>& sequences) const {
@@ -257,10 +258,12 @@ Result<BlockDevices> BlockDeviceReader::read() {
     device.sequence = sequences[number] = sequence_of(device);
   }
   fresh.btrfs = read_btrfs();
+  if (const auto swaps = read_file(host_.procfs + "/swaps")) fresh.swaps = parse_swaps(*swaps);
   const auto now = std::chrono::steady_clock::now();
   const bool again = now - described_ >= kDescribeAgain;
   if (*text == partitions_ && sequences == sequences_ && !again) {
     known_.btrfs = std::move(fresh.btrfs);
+    known_.swaps = std::move(fresh.swaps);
     return known_;
   }
   for (auto& [number, device] : fresh.by_number) {

@@ -17,6 +17,7 @@ struct BlockDevices {
   std::map<DeviceNumber, BlockDevice> by_number;
   // The devices of each btrfs that has any: its mounts show an anonymous number and one of them.
   std::vector<std::vector<std::string>> btrfs;
+  std::vector<std::string> swaps;  // devices that are swapped to
 
   bool operator==(const BlockDevices&) const = default;
 };
@@ -24,6 +25,9 @@ struct BlockDevices {
 // Names, numbers and sizes, rounded down to 1 KiB, which is what the kernel prints. Lines that
 // don't parse are left out.
 std::map<DeviceNumber, BlockDevice> parse_partitions(std::string_view text);
+
+// The devices in /proc/swaps (kernel: mm/swapfile.c, swap_show).
+std::vector<std::string> parse_swaps(std::string_view text);
 
 // The numbers at the start of `columns`.
 DiskCounters parse_disk_counters(std::string_view columns);
@@ -50,7 +54,6 @@ class BlockDeviceReader {
   void describe(BlockDevice& device) const;
   void describe_disk(BlockDevice& device) const;
   void describe_stack(BlockDevice& device) const;
-  [[nodiscard]] std::vector<std::string> names_in(const std::string& directory) const;
   [[nodiscard]] std::vector<std::vector<std::string>> read_btrfs() const;
 
   const HostPaths host_;

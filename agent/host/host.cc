@@ -7,8 +7,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 
 namespace volumeter {
@@ -106,6 +108,30 @@ Status list_directory(UniqueFd directory, const std::function<void(DirectoryEntr
   ::closedir(stream);
   if (code != 0) return Error::from_errno("list directory", code);
   return Done{};
+}
+
+std::optional<std::chrono::sys_seconds> boot_time(const HostPaths& host) {
+  const auto text = read_file(host.procfs + "/stat");
+  if (!text) return std::nullopt;
+  constexpr std::string_view kKey = "\nbtime ";
+  const auto at = text->find(kKey);
+  if (at == std::string::npos) return std::nullopt;
+  std::int64_t seconds = 0;
+  const char* const begin = text->data() + at + kKey.size();
+  const auto [end, error] = std::from_chars(begin, text->data() + text->size(), seconds);
+  if (error != std::errc()) return std::nullopt;
+  return std::chrono::sys_seconds(std::chrono::seconds(seconds));
+}
+
+std::vector<std::string> names_in(const std::string& directory) {
+  std::vector<std::string> names;
+  UniqueFd fd(::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd) return names;
+  const Status listed = list_directory(
+      std::move(fd), [&](const DirectoryEntry& entry) { names.push_back(entry.name); });
+  if (!listed) names.clear();
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 std::string printable(std::string_view bytes) {

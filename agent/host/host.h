@@ -8,8 +8,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "host/unique_fd.h"
 #include "volumeter/result.h"
@@ -55,6 +57,12 @@ struct DirectoryEntry {
 
 // Calls `visit` for each entry but "." and "..". `directory` is consumed.
 Status list_directory(UniqueFd directory, const std::function<void(DirectoryEntry)>& visit);
+
+// When the node was started (/proc/stat, btime).
+std::optional<std::chrono::sys_seconds> boot_time(const HostPaths& host);
+
+// The names in it, sorted; none where it can't be listed. Of /proc and /sys.
+std::vector<std::string> names_in(const std::string& directory);
 
 // A printable, valid UTF-8 form of any bytes: each invalid byte and control character becomes
 // \xHH. Two different names stay different unless one spells such an escape itself.

@@ -100,6 +100,14 @@ class Shares {
     }
   }
 
+  void find_sole_users() {
+    for (const auto& [device, reachers] : reachers_) {
+      if (reachers.size() == 1 && !reachers.contains(kNode)) {
+        inventory_.devices[device].sole_user = *reachers.begin();
+      }
+    }
+  }
+
   // A pod's I/O to a device that it has one volume on is that volume's, unless its containers'
   // layers and logs are there, too.
   void split_by_pod() {
@@ -163,6 +171,7 @@ class Shares {
 void share_out_devices(Inventory& inventory, const std::vector<std::size_t>& of_the_node) {
   Shares shares(inventory, of_the_node);
   shares.own();
+  shares.find_sole_users();
   shares.split_by_pod();
 }
 

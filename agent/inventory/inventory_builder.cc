@@ -10,8 +10,11 @@
 #include "inventory/device_map.h"
 #include "inventory/ephemeral_storage.h"
 #include "inventory/mount_index.h"
+#include "inventory/mount_promises.h"
+#include "inventory/orphans.h"
 #include "inventory/pod_volumes.h"
 #include "inventory/subjects.h"
+#include "mounts/filesystem_kinds.h"
 
 namespace volumeter {
 namespace {
@@ -42,7 +45,12 @@ class Placement {
     }
     if (volume.path.empty()) return;
     const MountEntry* own = mounts_.at(volume.path);
-    if (own == nullptr && volume.mount_expected) return;  // not mounted
+    const bool hold = out_.pods[volume.pod].leaving();
+    if (own == nullptr && volume.mount_expected) {
+      const bool gone = input_.pods_listed && !out_.pods[volume.pod].known;
+      if (!hold && !gone && !volume.mount_awaited) volume.bare_directory = directory(volume.path);
+      return;
+    }
     volume.mounted = true;
     const MountEntry* mount = own != nullptr ? own : mounts_.covering(volume.path);
     if (mount == nullptr) return;
@@ -54,7 +62,6 @@ class Placement {
         is_network_filesystem(mount->fstype) ||
         (volume.kind == VolumeKind::kHostPath && is_pseudo_filesystem(mount->fstype));
     const bool pseudo = is_pseudo_filesystem(mount->fstype);
-    const bool hold = out_.pods[volume.pod].leaving();
     const bool usable = volume.path.size() < PATH_MAX;  // a spec can hold any string
     if (usable && (own != nullptr ? !pseudo || volume.kind != VolumeKind::kHostPath : !pseudo)) {
       volume.window = is_window(volume);
@@ -64,6 +71,8 @@ class Placement {
     }
     if (volume.shares_filesystem && !pseudo) volume.filesystem = filesystem(*mount, hold);
   }
+
+  [[nodiscard]] const MountIndex& mounts() const { return mounts_; }
 
   // Those beneath the node's own filesystems.
   [[nodiscard]] std::vector<std::size_t> devices_of_the_node() const {
@@ -245,9 +254,11 @@ std::shared_ptr<const Inventory> build_inventory(const InventoryInput& input) {
   for (std::size_t i = 0; i < inventory->volumes.size(); ++i) {
     placement.volume(inventory->volumes[i], dirs[i]);
   }
+  check_mount_promises(input, placement.mounts(), dirs, *inventory);
   placement.node_filesystems();
-  add_ephemeral_storage(input, *inventory,
-                        [&](const std::string& path) { return placement.directory(path); });
+  const auto directory = [&](const std::string& path) { return placement.directory(path); };
+  add_ephemeral_storage(input, *inventory, directory);
+  find_orphans(input, placement.mounts(), directory, *inventory);
   add_subjects(*inventory, input.all_volumes);
   share_out_devices(*inventory, placement.devices_of_the_node());
   return inventory;

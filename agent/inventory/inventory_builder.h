@@ -1,7 +1,9 @@
 // The inventory as a pure function: no system call, no clock, no state.
 #pragma once
 
+#include <chrono>
 #include <memory>
+#include <optional>
 
 #include "host/block_devices.h"
 #include "host/pod_cgroups.h"
@@ -17,6 +19,9 @@ struct InventoryInput {
   MountTable mounts;
   KubeletTree kubelet;  // empty root: a host without Kubernetes
   Metadata metadata;
+  bool pods_listed = false;  // all of this node's pods are in it
+  // What the API server says of containers from before isn't news any more.
+  std::optional<std::chrono::sys_seconds> booted;
   PodLogNames pod_logs;
   BlockDevices devices;
   PodCgroups cgroups;

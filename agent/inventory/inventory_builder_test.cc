@@ -5,27 +5,19 @@
 #include <set>
 
 #include "inventory/mount_index.h"
+#include "support/mount_entry.h"
 
 namespace volumeter {
 namespace {
 
-constexpr const char* kRoot = "/var/lib/kubelet";
+using test::mount_entry;
 
-MountEntry mount(DeviceNumber device, const std::string& root, const std::string& where,
-                 const std::string& fstype, const std::string& source) {
-  MountEntry entry;
-  entry.device = device;
-  entry.root = root;
-  entry.mount_point = where;
-  entry.fstype = fstype;
-  entry.source = source;
-  return entry;
-}
+constexpr const char* kRoot = "/var/lib/kubelet";
 
 class BuilderTest : public testing::Test {
  protected:
   BuilderTest() {
-    input_.mounts.push_back(mount({254, 0}, "/", "/", "ext4", "/dev/vda"));
+    input_.mounts.push_back(mount_entry({254, 0}, "/", "/", "ext4", "/dev/vda"));
     input_.kubelet.root = kRoot;
   }
 
@@ -48,10 +40,10 @@ TEST_F(BuilderTest, NetworkFilesystemsShareByNature) {
   for (const char* fstype : {"nfs4", "cifs", "ceph", "fuse.s3fs", "fuse"}) {
     const PodVolumeDir& d = dir("u1", "csi", std::string("v-") + fstype);
     input_.mounts.push_back(
-        mount({0, static_cast<unsigned>(minor++)}, "/", d.path, fstype, "server:/x"));
+        mount_entry({0, static_cast<unsigned>(minor++)}, "/", d.path, fstype, "server:/x"));
   }
   const PodVolumeDir& local = dir("u1", "csi", "v-fuseblk");
-  input_.mounts.push_back(mount({8, 1}, "/", local.path, "fuseblk", "/dev/sda1"));
+  input_.mounts.push_back(mount_entry({8, 1}, "/", local.path, "fuseblk", "/dev/sda1"));
   const auto inventory = build_inventory(input_);
   ASSERT_EQ(inventory->volumes.size(), 6U);
   for (const Volume& volume : inventory->volumes) {
@@ -64,7 +56,7 @@ TEST_F(BuilderTest, NetworkFilesystemsShareByNature) {
 TEST_F(BuilderTest, NoTwoFilesystemsHaveTheSameLabels) {
   for (unsigned i = 0; i < 3; ++i) {
     const PodVolumeDir& d = dir("u1", "csi", "v" + std::to_string(i));
-    input_.mounts.push_back(mount({0, 60 + i}, "/", d.path, "fuse.s3fs", "s3fs"));
+    input_.mounts.push_back(mount_entry({0, 60 + i}, "/", d.path, "fuse.s3fs", "s3fs"));
   }
   const auto inventory = build_inventory(input_);
   std::set<std::vector<std::string>> labels;
@@ -114,8 +106,8 @@ TEST_F(BuilderTest, AHostPathOnADiskOfItsOwnIsMeasuredAndOneOnTheNodesDiskIsNot)
                  {"sys", VolumeKind::kHostPath, "", "/sys", "", {}}};
   input_.metadata.pods["u1"] = pod;
   input_.kubelet.pod_uids = {"u1"};
-  input_.mounts.push_back(mount({8, 16}, "/", "/mnt/disk1", "xfs", "/dev/sdb"));
-  input_.mounts.push_back(mount({0, 22}, "/", "/sys", "sysfs", "sysfs"));
+  input_.mounts.push_back(mount_entry({8, 16}, "/", "/mnt/disk1", "xfs", "/dev/sdb"));
+  input_.mounts.push_back(mount_entry({0, 22}, "/", "/sys", "sysfs", "sysfs"));
   const auto inventory = build_inventory(input_);
   ASSERT_EQ(inventory->volumes.size(), 3U);
   EXPECT_FALSE(inventory->volumes[0].shares_filesystem);
@@ -141,8 +133,8 @@ TEST_F(BuilderTest, DirectoriesOfTheNodesDiskAreTargetsOfTheirOwn) {
 // The same directory through a bind mount, and as the path of a hostPath.
 TEST_F(BuilderTest, ADirectoryIsOneTargetHoweverItIsReached) {
   const PodVolumeDir& d = dir("u1", "local-volume", "pv-a");
-  input_.mounts.push_back(mount({8, 1}, "/", "/mnt/disk", "ext4", "/dev/sda1"));
-  input_.mounts.push_back(mount({8, 1}, "/a", d.path, "ext4", "/dev/sda1"));
+  input_.mounts.push_back(mount_entry({8, 1}, "/", "/mnt/disk", "ext4", "/dev/sda1"));
+  input_.mounts.push_back(mount_entry({8, 1}, "/a", d.path, "ext4", "/dev/sda1"));
   PodMetadata pod;
   pod.pod.uid = "u1";
   PodVolume path;
@@ -167,7 +159,8 @@ TEST_F(BuilderTest, WhatIsWalkedFollowsTheAnnotationsAndSharesByOneNodeOnly) {
     d.path = std::string(kRoot) + "/pods/u1/volumes/kubernetes.io~csi/pv-a/mount";
     input.kubelet.pod_uids = {"u1"};
     input.kubelet.volumes = {d};
-    input.mounts.push_back(mount({0, 50}, fstype == "ext4" ? "/a" : "/", d.path, fstype, "x"));
+    input.mounts.push_back(
+        mount_entry({0, 50}, fstype == "ext4" ? "/a" : "/", d.path, fstype, "x"));
     PodMetadata pod;
     pod.pod.uid = "u1";
     pod.pod.namespace_ = "shop";
@@ -200,10 +193,10 @@ TEST_F(BuilderTest, WhatIsWalkedFollowsTheAnnotationsAndSharesByOneNodeOnly) {
 
 TEST_F(BuilderTest, WithoutKubernetesTheHostsFilesystemsAreMeasured) {
   input_.kubelet = {};
-  input_.mounts.push_back(mount({8, 1}, "/", "/data", "xfs", "/dev/sda1"));
-  input_.mounts.push_back(mount({8, 1}, "/sub", "/bind", "xfs", "/dev/sda1"));
-  input_.mounts.push_back(mount({0, 5}, "/", "/proc", "proc", "proc"));
-  input_.mounts.push_back(mount({0, 40}, "/", "/net", "nfs4", "server:/"));
+  input_.mounts.push_back(mount_entry({8, 1}, "/", "/data", "xfs", "/dev/sda1"));
+  input_.mounts.push_back(mount_entry({8, 1}, "/sub", "/bind", "xfs", "/dev/sda1"));
+  input_.mounts.push_back(mount_entry({0, 5}, "/", "/proc", "proc", "proc"));
+  input_.mounts.push_back(mount_entry({0, 40}, "/", "/net", "nfs4", "server:/"));
   const auto inventory = build_inventory(input_);
   std::set<std::string> points;
   for (const Filesystem& fs : inventory->filesystems) points.insert(fs.mount.mount_point);
@@ -212,16 +205,16 @@ TEST_F(BuilderTest, WithoutKubernetesTheHostsFilesystemsAreMeasured) {
 
 TEST_F(BuilderTest, TheTopmostMountAnswersForItsPath) {
   const PodVolumeDir& d = dir("u1", "csi", "v");
-  input_.mounts.push_back(mount({8, 1}, "/", d.path, "ext4", "/dev/sda1"));
-  input_.mounts.push_back(mount({8, 2}, "/", d.path, "ext4", "/dev/sda2"));
+  input_.mounts.push_back(mount_entry({8, 1}, "/", d.path, "ext4", "/dev/sda1"));
+  input_.mounts.push_back(mount_entry({8, 2}, "/", d.path, "ext4", "/dev/sda2"));
   const auto inventory = build_inventory(input_);
   EXPECT_EQ(inventory->volumes[0].mount->device, (DeviceNumber{8, 2}));
 }
 
 TEST_F(BuilderTest, ImagesFilesystemIsFoundBeneathTheOverlays) {
-  MountEntry overlay = mount({0, 70}, "/", "/run/x/rootfs", "overlay", "overlay");
+  MountEntry overlay = mount_entry({0, 70}, "/", "/run/x/rootfs", "overlay", "overlay");
   overlay.upper_dir = "/var/lib/containerd/snapshots/1/fs";
-  input_.mounts.push_back(mount({8, 3}, "/", "/var/lib/containerd", "xfs", "/dev/sda3"));
+  input_.mounts.push_back(mount_entry({8, 3}, "/", "/var/lib/containerd", "xfs", "/dev/sda3"));
   input_.mounts.push_back(overlay);
   const auto inventory = build_inventory(input_);
   std::set<std::string> points;
@@ -231,18 +224,49 @@ TEST_F(BuilderTest, ImagesFilesystemIsFoundBeneathTheOverlays) {
 
 TEST(KubeletRoot, IsFoundWhereverPodsHaveVolumesMounted) {
   const std::string k3s = "/var/lib/rancher/k3s/agent/kubelet";
-  EXPECT_EQ(find_kubelet_root({mount({0, 1}, "/", "/", "ext4", "x"),
-                               mount({0, 2}, "/", k3s + "/pods/u/volumes/kubernetes.io~csi/p/mount",
+  EXPECT_EQ(
+      find_kubelet_root({mount_entry({0, 1}, "/", "/", "ext4", "x"),
+                         mount_entry({0, 2}, "/", k3s + "/pods/u/volumes/kubernetes.io~csi/p/mount",
                                      "ext4", "x")}),
-            k3s);
-  EXPECT_EQ(find_kubelet_root({mount({0, 1}, "/", "/", "ext4", "x")}), "");
+      k3s);
+  EXPECT_EQ(find_kubelet_root({mount_entry({0, 1}, "/", "/", "ext4", "x")}), "");
   const std::string users = "/home/u/f";
-  EXPECT_EQ(find_kubelet_root({mount({0, 3}, "/", users, "fuse.sshfs", "x"),
-                               mount({0, 4}, "/", users + "/pods/u/volumes/kubernetes.io~x/y",
-                                     "fuse.sshfs", "x")}),
+  EXPECT_EQ(find_kubelet_root({mount_entry({0, 3}, "/", users, "fuse.sshfs", "x"),
+                               mount_entry({0, 4}, "/", users + "/pods/u/volumes/kubernetes.io~x/y",
+                                           "fuse.sshfs", "x")}),
             "")
       << "a user's FUSE mount is no kubelet's directory";
-  EXPECT_EQ(find_kubelet_root({mount({0, 1}, "/", "/volumes/kubernetes.io~csi", "ext4", "x")}), "");
+  EXPECT_EQ(
+      find_kubelet_root({mount_entry({0, 1}, "/", "/volumes/kubernetes.io~csi", "ext4", "x")}), "");
+}
+
+// After a reboot the API server goes on saying that containers run, until the kubelet comes to it.
+TEST_F(BuilderTest, ABareDirectoryBeforeItsPodHasStartedAwaitsItsMount) {
+  dir("u1", "csi", "pv");
+  PodMetadata& pod = input_.metadata.pods["u1"];
+  pod.pod.uid = "u1";
+  pod.phase = "Running";
+  pod.running_containers = {"c1"};
+  const auto at = [](int seconds) {
+    return std::chrono::sys_seconds(std::chrono::seconds(seconds));
+  };
+  input_.booted = at(1000);
+  pod.containers_started = at(900);
+  EXPECT_TRUE(build_inventory(input_)->volumes[0].mount_awaited);
+  EXPECT_FALSE(build_inventory(input_)->volumes[0].bare_directory);
+  pod.containers_started = at(1100);
+  EXPECT_FALSE(build_inventory(input_)->volumes[0].mount_awaited);
+  const auto bare = build_inventory(input_)->volumes[0].bare_directory;
+  ASSERT_TRUE(bare);
+  EXPECT_TRUE(build_inventory(input_)->targets[*bare].walk);
+  pod.phase = "Pending";
+  EXPECT_FALSE(build_inventory(input_)->volumes[0].mount_awaited) << "an init container runs";
+  pod.running_containers.clear();
+  EXPECT_TRUE(build_inventory(input_)->volumes[0].mount_awaited);
+  input_.metadata.pods.clear();
+  EXPECT_TRUE(build_inventory(input_)->volumes[0].bare_directory) << "nobody says it is gone";
+  input_.pods_listed = true;
+  EXPECT_FALSE(build_inventory(input_)->volumes[0].bare_directory);
 }
 
 }  // namespace

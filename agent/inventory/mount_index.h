@@ -11,12 +11,6 @@
 
 namespace volumeter {
 
-// Shares by nature: statfs answers for the whole share (nfs, cifs, ceph, fuse, ...).
-bool is_network_filesystem(std::string_view fstype);
-
-// Holds no data of its own, or only a container's view of it (proc, sysfs, overlay, ...).
-bool is_pseudo_filesystem(std::string_view fstype);
-
 // Views into the table it was made from, which must outlive it.
 class MountIndex {
  public:

@@ -63,6 +63,7 @@ class PodJoin {
     out_.pods.push_back(pod(uid, spec));
     pod_ = out_.pods.size() - 1;
     deduced_ = spec == nullptr ? std::nullopt : deduce_claim(*spec, dirs);
+    starting_ = spec != nullptr && is_starting(*spec);
     std::vector<bool> found(spec == nullptr ? 0 : spec->volumes.size());
     for (const PodVolumeDir* dir : dirs) add_directory(*dir, spec, found);
     if (spec == nullptr || spec->pod.leaving()) return;
@@ -72,6 +73,12 @@ class PodJoin {
   }
 
  private:
+  // None of its containers runs: after a reboot the API server doesn't know that for a while.
+  [[nodiscard]] bool is_starting(const PodMetadata& spec) const {
+    if (spec.phase == "Pending") return spec.running_containers.empty();
+    return spec.containers_started && input_.booted && *spec.containers_started < *input_.booted;
+  }
+
   [[nodiscard]] Pod pod(const std::string& uid, const PodMetadata* spec) const {
     Pod pod;
     if (spec != nullptr) {
@@ -174,6 +181,7 @@ class PodJoin {
     volume.csi_driver = dir.csi.driver;
     volume.volume_handle = dir.csi.volume_handle;
     if (spec != nullptr) volume.size_limit = spec->size_limit;
+    volume.wants_read_only = spec != nullptr && spec->read_only;
     // Inline volumes of a pod have no PersistentVolume; a directory of a persistent plugin is
     // named after its one.
     const bool persistent = claim != nullptr || is_persistent(dir);
@@ -187,6 +195,7 @@ class PodJoin {
     volume.name = spec.name;
     volume.kind = spec.kind;
     volume.path = normal_path(spec.host_path);
+    volume.wants_read_only = spec.read_only;
     const ClaimMetadata* claim = claim_of(spec);
     if (claim != nullptr) {
       const PersistentVolumeMetadata* pv = persistent_volume(claim->persistent_volume);
@@ -207,13 +216,14 @@ class PodJoin {
     if (const auto* pv = persistent_volume(volume.persistent_volume)) {
       volume.storage_class = pv->storage_class;
       volume.reclaim_policy = pv->reclaim_policy;
+      volume.volume_bytes = pv->capacity_bytes;
+      volume.wants_read_only = volume.wants_read_only || pv->read_only;
       if (!pv->csi_driver.empty()) volume.csi_driver = pv->csi_driver;
       if (!pv->volume_handle.empty()) volume.volume_handle = pv->volume_handle;
       if (claim == nullptr && !pv->claim_name.empty()) {
         const auto full = metadata_.claims.find({pv->claim_namespace, pv->claim_name});
-        volume.claim = claim_index(full != metadata_.claims.end()
-                                       ? full->second.claim
-                                       : Claim{pv->claim_namespace, pv->claim_name, {}, {}, {}});
+        volume.claim =
+            claim_index(full != metadata_.claims.end() ? full->second.claim : bound_claim(*pv));
       }
     }
     if (claim == nullptr) return;
@@ -221,16 +231,29 @@ class PodJoin {
     volume.claim = claim_index(claim->claim);
   }
 
+  static Claim bound_claim(const PersistentVolumeMetadata& pv) {
+    Claim claim;
+    claim.namespace_ = pv.claim_namespace;
+    claim.name = pv.claim_name;
+    return claim;
+  }
+
   std::size_t claim_index(const Claim& claim) {
     const auto [it, fresh] =
         claims_.try_emplace({claim.namespace_, claim.name}, out_.claims.size());
-    if (fresh) out_.claims.push_back(claim);
+    if (fresh) {
+      out_.claims.push_back(claim);
+      const auto word = metadata_.abnormal.find({claim.namespace_, claim.name});
+      if (word != metadata_.abnormal.end()) out_.claims.back().abnormal = word->second;
+    }
     return it->second;
   }
 
   void push(Volume volume, const PodVolumeDir* dir) {
     volume.pod = pod_;
     volume.mount_expected = !is_plain_directory(volume.kind);
+    volume.mount_awaited = starting_;
+    if (volume.claim && is_read_only(out_.claims[*volume.claim])) volume.wants_read_only = true;
     out_.volumes.push_back(std::move(volume));
     dirs_.push_back(dir);
   }
@@ -241,7 +264,9 @@ class PodJoin {
   std::vector<const PodVolumeDir*>& dirs_;
   std::map<ObjectKey, std::size_t> claims_;
   std::size_t pod_ = 0;
-  std::optional<ClaimMetadata> deduced_;  // of the pod at hand
+  // Of the pod at hand:
+  std::optional<ClaimMetadata> deduced_;
+  bool starting_ = false;  // none of its containers runs yet
 };
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "kube/json.h"
 
+#include <algorithm>
 #include <array>
+#include <ctime>
 #include <set>
 
 #include "kube/parse.h"
@@ -38,8 +40,8 @@ constexpr std::array kKinds = {
 
 bool is_unread(const std::string& key) {
   static const std::set<std::string, std::less<>> kKeys = {
-      "managedFields", "conditions", "affinity", "tolerations", "securityContext", "podIPs",
-      "hostIPs", "imagePullSecrets", "readinessGates", "topologySpreadConstraints",
+      "managedFields", "affinity", "tolerations", "securityContext", "podIPs", "hostIPs",
+      "imagePullSecrets", "readinessGates", "topologySpreadConstraints",
       // Of containers, only their limits and ids are read.
       "env", "envFrom", "command", "args", "ports", "volumeMounts", "volumeDevices",
       "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "lastState", "imageID",
@@ -80,11 +82,24 @@ Result<Json> parse_object(std::string_view json, const char* what) {
   return parsed;
 }
 
+std::optional<std::chrono::sys_seconds> time(const std::string& text) {
+  std::tm parts{};
+  const char* end = ::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  if (end == nullptr || *end != '\0') return std::nullopt;
+  return std::chrono::sys_seconds(std::chrono::seconds(::timegm(&parts)));
+}
+
 VolumeKind kind_of(const Json& source) {
   for (const KindKey& known : kKinds) {
     if (at(source, known.key).is_object()) return known.kind;
   }
   return VolumeKind::kUnknown;
+}
+
+bool source_is_read_only(const Json& volume) {
+  if (!volume.is_object()) return false;
+  return std::any_of(volume.begin(), volume.end(),
+                     [](const Json& source) { return at(source, "readOnly") == true; });
 }
 
 VolumeMode mode_of(const Json& spec) {

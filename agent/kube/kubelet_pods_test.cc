@@ -47,7 +47,7 @@ class KubeletPodsTest : public testing::Test {
     options.pods.backoff_unit = Seconds(0.1);
     return options;
   }
-  static const SourceState& kubelet_state(const MetadataSource& source) {
+  static SourceState kubelet_state(const MetadataSource& source) {
     return source.current()->sources.front();
   }
 };
@@ -72,6 +72,37 @@ TEST_F(KubeletPodsTest, PodsComeFromTheKubeletAndClaimsFromTheApiServer) {
   kubelet.set_pod("u2", test::pod_json("shop", "db", "u2", ""));
   source.refresh_soon();
   EXPECT_TRUE(eventually([&] { return source.current()->metadata->pods.contains("u2"); }));
+}
+
+TEST_F(KubeletPodsTest, WhatItExportsOfVolumesHealthIsRead) {
+  ApiServer kubelet(key("node"), certificate("node"));
+  kubelet.set_pod("u1", test::pod_json("shop", "web", "u1", test::claim_volume_json("d", "data")));
+  const auto say = [&](const std::string& value) {
+    kubelet.put("/metrics",
+                "# TYPE kubelet_volume_stats_health_status_abnormal gauge\n"
+                "kubelet_volume_stats_health_status_abnormal{namespace=\"shop\","
+                "persistentvolumeclaim=\"data\"} " +
+                    value + "\n");
+  };
+  say("1");
+  MetadataOptions own = options(kubelet);
+  own.health.refresh = Seconds(0.2);
+  MetadataSource source(own);
+  const auto said = [&](std::optional<bool> wanted) {
+    return eventually([&] {
+      const auto state = source.current();
+      if (state == nullptr) return false;
+      const auto& all = state->metadata->abnormal;
+      const auto it = all.find({"shop", "data"});
+      return (it == all.end() ? std::nullopt : std::optional(it->second)) == wanted;
+    });
+  };
+  EXPECT_TRUE(said(true));
+  say("0");
+  EXPECT_TRUE(said(false));
+  kubelet.answer_with("/metrics", 403, "Forbidden");
+  EXPECT_TRUE(said(std::nullopt)) << "nobody knows any more";
+  EXPECT_TRUE(kubelet_state(source).up) << "pods still come";
 }
 
 // A kubelet that has just started lists no pods for a moment.

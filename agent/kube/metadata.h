@@ -1,6 +1,7 @@
 // What Kubernetes says about this node's pods and their claims: plain values, as parsed.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -21,6 +22,7 @@ struct PodVolume {
   std::string host_path;
   std::string csi_driver;  // inline CSI
   std::optional<std::uint64_t> size_limit;
+  bool read_only = false;
 
   bool operator==(const PodVolume&) const = default;
 };
@@ -32,6 +34,7 @@ struct PodMetadata {
   // Sum over the containers that have one (KEP-361); the kubelet evicts a pod above it.
   std::optional<std::uint64_t> ephemeral_storage_limit;
   std::vector<std::string> running_containers;  // their ids, without the runtime's scheme
+  std::optional<std::chrono::sys_seconds> containers_started = {};  // the last of those
 
   bool operator==(const PodMetadata&) const = default;
 };
@@ -51,6 +54,10 @@ struct PersistentVolumeMetadata {
   std::string host_path;  // of hostPath and local volumes
   std::string csi_driver;
   std::string volume_handle;
+  std::string nfs_server;
+  std::string nfs_path;
+  std::string fs_type;     // of csi; empty: the driver's choice
+  bool read_only = false;  // its source or its mountOptions say so
   std::string storage_class;
   std::string reclaim_policy;
   std::string claim_namespace;
@@ -85,7 +92,8 @@ struct Metadata {
   std::map<std::string, PersistentVolumeMetadata> persistent_volumes;
   std::map<std::string, StorageClassMetadata> storage_classes;
   std::map<std::string, NamespaceMetadata> namespaces;
-  std::set<ObjectKey> walked_here;  // claims on network shares that this node is to walk
+  std::map<ObjectKey, bool> abnormal;  // claims of which the kubelet says whether they are well
+  std::set<ObjectKey> walked_here;     // claims on network shares that this node is to walk
 
   bool operator==(const Metadata&) const = default;
 };

@@ -46,6 +46,7 @@ struct MetadataSource::Thread {
         from_kubelet(!options.kubelet.url.empty()),
         pods(from_kubelet ? kubelet : api, pod_options(options)),
         objects(api, options.objects),
+        health(kubelet, options.health),
         leases(api, options.leases),
         walks(options.walks) {}
 
@@ -60,7 +61,8 @@ struct MetadataSource::Thread {
   // Something has come that `metadata` doesn't show yet.
   [[nodiscard]] bool changed() const {
     return pods.version() != pods_version || objects.version() != objects_version ||
-           leases.version() != leases_version || leases.held() != metadata->walked_here;
+           leases.version() != leases_version || leases.held() != metadata->walked_here ||
+           health.abnormal() != metadata->abnormal;
   }
   // Starts what is due, and waits until something happened or is due.
   void step();
@@ -76,6 +78,7 @@ struct MetadataSource::Thread {
   const bool from_kubelet;
   PodSource pods;
   NamedObjects objects;
+  KubeletHealth health;
   WalkLeases leases;
   const bool walks;
   std::shared_ptr<const Metadata> metadata = std::make_shared<const Metadata>();
@@ -140,6 +143,7 @@ void MetadataSource::Thread::merge() {
   }
   want_leases(*fresh);
   fresh->walked_here = leases.held();
+  fresh->abnormal = health.abnormal();
   if (*fresh != *metadata) metadata = std::move(fresh);
 }
 
@@ -147,6 +151,10 @@ void MetadataSource::Thread::step() {
   const auto now = steady_clock::now();
   pods.start_due(now);
   auto next = std::min(pods.next_due(), now + kLongestSleep);
+  if (from_kubelet) {
+    health.start_due(now);
+    next = std::min(next, health.next_due());
+  }
   if (has_api()) {
     objects.start_due(now);
     leases.start_due(now);

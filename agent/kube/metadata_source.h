@@ -13,6 +13,7 @@
 
 #include "host/unique_fd.h"
 #include "kube/api_client.h"
+#include "kube/kubelet_health.h"
 #include "kube/metadata.h"
 #include "kube/named_objects.h"
 #include "kube/pod_source.h"
@@ -26,6 +27,7 @@ struct MetadataOptions {
   ApiOptions kubelet;  // url empty: pods come from the API server
   PodSourceOptions pods;
   ObjectOptions objects;
+  KubeletHealthOptions health;
   LeaseOptions leases;
   bool walks = true;  // false: this agent walks nothing, so it wants no Leases
 };

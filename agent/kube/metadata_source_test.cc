@@ -71,7 +71,7 @@ class MetadataSourceTest : public testing::Test {
 
 TEST_F(MetadataSourceTest, ListsAndWatchesThisNodesPodsAndGetsTheirClaimsByName) {
   const auto source = watching();
-  const Metadata& metadata = *source->current()->metadata;
+  const Metadata metadata = *source->current()->metadata;
   EXPECT_EQ(metadata.pods.at("u1").pod.name, "web");
   EXPECT_EQ(metadata.claims.at({"shop", "data"}).claim.requested_bytes, 1U << 30U);
   EXPECT_EQ(metadata.persistent_volumes.at("pv-1").csi_driver, "demo.csi");
@@ -178,7 +178,8 @@ TEST_P(StatusTest, KeepsTheLastGoodNamesSaysWhyAndComesBack) {
   api_.fail_with(0);
   EXPECT_TRUE(eventually([&] { return up(*source); }));
   bool counted = false;
-  for (const auto& [key, count] : source->current()->requests.front().requests) {
+  const auto now = source->current();
+  for (const auto& [key, count] : now->requests.front().requests) {
     counted = counted || std::get<2>(key) == std::to_string(GetParam());
   }
   EXPECT_TRUE(counted);
@@ -268,6 +269,29 @@ TEST_F(MetadataSourceTest, AClaimThatIsGoneLeavesAndOneThatChangesIsSeen) {
   api_.remove("/api/v1/namespaces/shop/persistentvolumeclaims/data");
   EXPECT_TRUE(eventually([&] { return source->current()->metadata->claims.empty(); }));
   EXPECT_TRUE(up(*source)) << "a 404 is an answer: " << problem(*source);
+}
+
+// PersistentVolumes are asked for once an hour; and more often while their claim's request waits.
+TEST_F(MetadataSourceTest, AnExpansionIsFollowedOnItsPersistentVolume) {
+  MetadataOptions fast = options();
+  fast.objects.growing_refresh = Seconds(0.1);
+  const auto source = watching(fast);
+  const auto capacity = [&]() -> std::uint64_t {
+    const auto state = source->current();
+    const auto& all = state->metadata->persistent_volumes;
+    const auto it = all.find("pv-1");
+    return it == all.end() ? 0 : it->second.capacity_bytes.value_or(0);
+  };
+  ASSERT_TRUE(eventually([&] { return capacity() == 1U << 30; }));
+  const int before = api_.requests("/api/v1/persistentvolumes/pv-1");
+  test::ClaimSpec spec{"shop", "data", "pv-1", "2Gi"};
+  spec.capacity = "1Gi";
+  put_claim(api_, spec);
+  EXPECT_TRUE(
+      eventually([&] { return api_.requests("/api/v1/persistentvolumes/pv-1") >= before + 3; }));
+  spec.capacity = "2Gi";
+  put_claim(api_, spec);
+  EXPECT_TRUE(eventually([&] { return capacity() == 2ULL << 30; }));
 }
 
 TEST_F(MetadataSourceTest, AnnotationsForVolumeterAreKeptAndNoOthers) {

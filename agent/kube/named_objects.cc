@@ -204,6 +204,7 @@ Seconds NamedObjects::succeeded(const Id& id, Entry& entry, const ApiAnswer& ans
   forbidden_.erase(id.resource);
   entry.problem.clear();
   bool whole = false;
+  bool growing = false;
   if (answer.status == 404) {
     forget(id);
   } else {
@@ -213,11 +214,29 @@ Seconds NamedObjects::succeeded(const Id& id, Entry& entry, const ApiAnswer& ans
     const bool unbound = id.resource == Resource::kClaim && claim != known_.claims.end() &&
                          claim->second.persistent_volume.empty();
     whole = entry.problem.empty() && !unbound;
+    growing = id.resource == Resource::kClaim && claim != known_.claims.end() &&
+              follow_expansion(claim->second);
   }
-  const Seconds pause = jittered(refresh(id.resource), random_);
+  const Seconds usual = refresh(id.resource);
+  const Seconds pause =
+      jittered(growing ? std::min(usual, options_.growing_refresh) : usual, random_);
   if (!whole) return std::min(pause, entry.backoff.next(random_, {}));
   entry.backoff.reset();
   return pause;
+}
+
+// Its PersistentVolume says how far it has come.
+bool NamedObjects::follow_expansion(const ClaimMetadata& claim) {
+  const auto requested = claim.claim.requested_bytes;
+  const auto granted = claim.claim.granted_bytes;
+  if (!requested) return false;
+  const auto known = known_.persistent_volumes.find(claim.persistent_volume);
+  const bool volume_behind = known != known_.persistent_volumes.end() &&
+                             known->second.capacity_bytes.value_or(*requested) < *requested;
+  const bool waits = granted && *requested > *granted;
+  const auto volume = entries_.find({Resource::kVolume, "", claim.persistent_volume});
+  if ((waits || volume_behind) && volume != entries_.end()) volume->second.due = Clock::now();
+  return waits;
 }
 
 Seconds NamedObjects::failed(const Id& id, Entry& entry, const ApiAnswer& answer) {

@@ -22,6 +22,7 @@ struct ObjectOptions {
   // hardly ever do.
   Seconds claim_refresh{600};
   Seconds volume_refresh{3600};
+  Seconds growing_refresh{60};  // of both, while an expansion is under way
   Seconds backoff_unit{1};
 };
 
@@ -84,6 +85,7 @@ class NamedObjects {
   // When `resource` may be asked for again; in the past when it may now.
   [[nodiscard]] Clock::time_point allowed_at(Resource resource) const;
   [[nodiscard]] Seconds refresh(Resource resource) const;
+  bool follow_expansion(const ClaimMetadata& claim);
   bool store(const Id& id, const std::string& body, std::string& problem);
   void forget(const Id& id);
   [[nodiscard]] bool tried(const Id& id) const;

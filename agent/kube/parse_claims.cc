@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <map>
@@ -10,6 +11,23 @@ namespace volumeter {
 using kube::at;
 using kube::Json;
 using kube::text;
+
+namespace {
+
+// kubernetes: pkg/apis/core/types.go, PersistentVolumeClaimConditionType. The messages are
+// somebody else's words: they aren't kept.
+void read_resize(const Json& conditions, Claim& claim) {
+  for (const Json& condition : conditions) {
+    if (text(condition, "status") != "True") continue;
+    const std::string type = text(condition, "type");
+    if (type == "ControllerResizeError" || type == "NodeResizeError") claim.resize_failed = true;
+    if (type != "Resizing" && type != "FileSystemResizePending") continue;
+    const auto since = kube::time(text(condition, "lastTransitionTime"));
+    if (since) claim.resizing_since = std::max(claim.resizing_since.value_or(*since), *since);
+  }
+}
+
+}  // namespace
 
 Result<ClaimMetadata> parse_claim(std::string_view json) {
   auto object = kube::parse_object(json, "persistentvolumeclaim");
@@ -24,7 +42,14 @@ Result<ClaimMetadata> parse_claim(std::string_view json) {
   for (const Json& mode : at(spec, "accessModes")) {
     if (mode.is_string()) out.claim.access_modes.push_back(mode.get<std::string>());
   }
+  const Json& status = at(*object, "status");
+  out.claim.granted_bytes = kube::quantity(at(at(status, "capacity"), "storage"));
+  read_resize(at(status, "conditions"), out.claim);
   out.claim.annotations = kube::annotations_of(meta);
+  // kubernetes-mixin's way to say it.
+  if (text(at(meta, "labels"), "excluded_from_alerts") == "true") {
+    out.claim.annotations.emplace(std::string(kAnnotationPrefix) + "alerts", "off");
+  }
   out.claim.read = true;
   out.persistent_volume = text(spec, "volumeName");
   out.storage_class = text(spec, "storageClassName");
@@ -43,6 +68,11 @@ Result<PersistentVolumeMetadata> parse_persistent_volume(std::string_view json) 
   out.host_path = text(at(spec, out.kind == VolumeKind::kLocal ? "local" : "hostPath"), "path");
   out.csi_driver = text(at(spec, "csi"), "driver");
   out.volume_handle = text(at(spec, "csi"), "volumeHandle");
+  out.fs_type = text(at(spec, "csi"), "fsType");
+  out.nfs_server = text(at(spec, "nfs"), "server");
+  out.nfs_path = text(at(spec, "nfs"), "path");
+  out.read_only = kube::source_is_read_only(spec);
+  for (const Json& option : at(spec, "mountOptions")) out.read_only |= option == "ro";
   out.storage_class = text(spec, "storageClassName");
   out.reclaim_policy = text(spec, "persistentVolumeReclaimPolicy");
   out.claim_namespace = text(at(spec, "claimRef"), "namespace");

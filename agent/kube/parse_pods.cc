@@ -18,6 +18,7 @@ PodVolume to_pod_volume(const Json& source, const std::string& pod_name) {
   volume.kind = kube::kind_of(source);
   volume.host_path = text(at(source, "hostPath"), "path");
   volume.csi_driver = text(at(source, "csi"), "driver");
+  volume.read_only = kube::source_is_read_only(source);
   volume.size_limit = kube::quantity(at(at(source, "emptyDir"), "sizeLimit"));
   volume.claim_name = text(at(source, "persistentVolumeClaim"), "claimName");
   // KEP-1698: a generic ephemeral volume's claim is named <pod>-<volume>.
@@ -77,18 +78,19 @@ std::optional<std::uint64_t> ephemeral_storage_limit(const Json& spec) {
   return std::max(running, starting) + overhead.value_or(0);
 }
 
-std::vector<std::string> running_containers(const Json& status) {
-  std::vector<std::string> ids;
+void read_running_containers(const Json& status, PodMetadata& pod) {
   for (const char* list :
        {"initContainerStatuses", "containerStatuses", "ephemeralContainerStatuses"}) {
     for (const Json& container : at(status, list)) {
-      if (!at(at(container, "state"), "running").is_object()) continue;
+      const Json& running = at(at(container, "state"), "running");
+      if (!running.is_object()) continue;
       const std::string id = text(container, "containerID");  // containerd://<id>
       const auto scheme = id.find("://");
-      if (scheme != std::string::npos) ids.push_back(id.substr(scheme + 3));
+      if (scheme != std::string::npos) pod.running_containers.push_back(id.substr(scheme + 3));
+      const auto started = kube::time(text(running, "startedAt"));
+      if (started) pod.containers_started = std::max(pod.containers_started, started);
     }
   }
-  return ids;
 }
 
 PodMetadata to_pod(const Json& item) {
@@ -113,7 +115,7 @@ PodMetadata to_pod(const Json& item) {
     out.volumes.push_back(to_pod_volume(source, out.pod.name));
   }
   out.ephemeral_storage_limit = ephemeral_storage_limit(at(item, "spec"));
-  out.running_containers = running_containers(at(item, "status"));
+  read_running_containers(at(item, "status"), out);
   // A static pod's directory is named after the hash in this annotation, not after the uid of
   // its mirror (kubernetes: pkg/kubelet/types/pod_update.go).
   const std::string mirror = text(at(meta, "annotations"), "kubernetes.io/config.mirror");

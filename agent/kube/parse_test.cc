@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kube/kubelet_health.h"
 #include "support/recorded_node.h"
 
 namespace volumeter {
@@ -150,6 +151,62 @@ TEST(Claims, KeepAnnotationsMeantForVolumeter) {
   const auto claim = parse_claim(
       R"({"metadata":{"name":"c","annotations":{"volumeter.io/probe":"on","other":"x","volumeter.io/n":1}}})");
   EXPECT_EQ(claim->claim.annotations, (Annotations{{"volumeter.io/probe", "on"}}));
+  const auto excluded =
+      parse_claim(R"({"metadata":{"name":"c","labels":{"excluded_from_alerts":"true"}}})");
+  EXPECT_EQ(excluded->claim.annotations, (Annotations{{"volumeter.io/alerts", "off"}}));
+}
+
+TEST(Claims, SayHowFarAnExpansionIs) {
+  const auto claim = parse_claim(R"({"metadata":{"name":"c"},
+    "spec":{"resources":{"requests":{"storage":"2Gi"}}},
+    "status":{"capacity":{"storage":"1Gi"},"conditions":[
+      {"type":"Resizing","status":"True","lastTransitionTime":"2026-11-20T14:16:06Z"},
+      {"type":"FileSystemResizePending","status":"False","lastTransitionTime":"2026-11-21T00:00:00Z"},
+      {"type":"NodeResizeError","status":"True","message":"somebody else's words"},
+      {"type":"Resizing","status":"True","lastTransitionTime":"yesterday"}]}})");
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(claim->claim.requested_bytes, 2ULL << 30);
+  EXPECT_EQ(claim->claim.granted_bytes, 1ULL << 30);
+  EXPECT_EQ(claim->claim.resizing_since,
+            std::chrono::sys_seconds(std::chrono::seconds(1'795'184'166)));
+  EXPECT_TRUE(claim->claim.resize_failed);
+}
+
+// Recorded: a request that the node has not seen to yet.
+TEST(Claims, TheRecordedExpansionIsOver) {
+  const auto claim = parse_claim(test::read_fixture("apiserver/phase-pvc-resized.json"));
+  ASSERT_TRUE(claim);
+  EXPECT_EQ(claim->claim.requested_bytes, claim->claim.granted_bytes);
+  EXPECT_FALSE(claim->claim.resizing_since);
+}
+
+TEST(Volumes, WhoWishesThemReadOnly) {
+  const auto volume = [](const std::string& spec) {
+    return parse_persistent_volume(R"({"metadata":{"name":"v"},"spec":{)" + spec + "}}")->read_only;
+  };
+  EXPECT_FALSE(volume(R"("csi":{"driver":"d","readOnly":false})"));
+  EXPECT_TRUE(volume(R"("csi":{"driver":"d","readOnly":true})"));
+  EXPECT_TRUE(volume(R"("nfs":{"server":"s"},"mountOptions":["hard","ro"])"));
+  const auto pods = parse_pod_list(R"({"items":[{"metadata":{"uid":"u"},"spec":{"volumes":[
+    {"name":"a","persistentVolumeClaim":{"claimName":"c","readOnly":true}},
+    {"name":"b","persistentVolumeClaim":{"claimName":"c"}}]}}]})");
+  EXPECT_TRUE(pods->pods[0].volumes[0].read_only);
+  EXPECT_FALSE(pods->pods[0].volumes[1].read_only);
+}
+
+TEST(KubeletMetrics, SayWhichVolumesAreNotWell) {
+  const auto all = parse_kubelet_health(
+      "# HELP kubelet_volume_stats_health_status_abnormal x\n"
+      "kubelet_volume_stats_health_status_abnormal{namespace=\"a\",persistentvolumeclaim=\"x\"} 1\n"
+      "kubelet_volume_stats_health_status_abnormal{persistentvolumeclaim=\"y\",namespace=\"a\"} 0\n"
+      "kubelet_volume_stats_health_status_abnormal{namespace=\"}\\\"\",persistentvolumeclaim=\"z\"}"
+      " 1\n"
+      "kubelet_volume_stats_health_status_abnormal{namespace=\"a\"} 1\n"
+      "kubelet_volume_stats_health_status_abnormal{namespace=\"a\n"
+      "kubelet_volume_stats_health_status_abnormal{} NaN\n"
+      "kubelet_volume_stats_used_bytes{namespace=\"a\",persistentvolumeclaim=\"v\"} 1");
+  EXPECT_EQ(all, (std::map<ObjectKey, bool>{
+                     {{"a", "x"}, true}, {{"a", "y"}, false}, {{"}\"", "z"}, true}}));
 }
 
 }  // namespace

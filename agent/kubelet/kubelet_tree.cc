@@ -49,11 +49,12 @@ struct Scan {
 
   void problem(const Error& error) { tree.problems.push_back(error.message); }
 
-  CsiVolumeData csi_data(const std::string& path) {
+  // `name` is `path` from `directory`.
+  CsiVolumeData csi_data(int directory, const std::string& name, const std::string& path) {
     if (const auto known = old_vol_data.find(path); known != old_vol_data.end()) {
       return vol_data[path] = known->second;
     }
-    auto json = read_file_beneath(pods, path, kVolDataLimit);
+    auto json = read_file_beneath(directory, name, kVolDataLimit);
     if (!json) {
       if (json.error().code != ENOENT) problem(json.error());
       return {};
@@ -64,6 +65,29 @@ struct Scan {
       return {};
     }
     return vol_data[path] = *parsed;
+  }
+
+  // `csi`: the open <root>/plugins/kubernetes.io/csi, found at `base`.
+  void staged(int csi, const std::string& base) {
+    auto drivers = list_beneath(csi, ".");
+    if (!drivers) return problem(drivers.error());
+    for (const DirectoryEntry& driver : *drivers) {
+      if (driver.type != DT_DIR || driver.name == "volumeDevices") continue;
+      auto volumes = list_beneath(csi, driver.name);
+      if (!volumes) {
+        problem(volumes.error());
+        continue;
+      }
+      for (const DirectoryEntry& entry : *volumes) {
+        if (entry.type != DT_DIR) continue;
+        const std::string name = driver.name + "/" + entry.name;
+        const CsiVolumeData data =
+            csi_data(csi, name + "/vol_data.json", base + "/" + name + "/vol_data.json");
+        if (data.volume_handle.empty()) continue;
+        tree.staged.push_back(
+            {base + "/" + name + "/globalmount", data.driver, data.volume_handle});
+      }
+    }
   }
 
   std::string link_target(const std::string& path) {
@@ -112,7 +136,8 @@ struct Scan {
     if (block) {
       found.link_target = link_target(path);
     } else if (found.plugin == "csi") {
-      found.csi = csi_data(path + "/vol_data.json");
+      const std::string name = path + "/vol_data.json";
+      found.csi = csi_data(pods, name, pods_path + "/" + name);
       found.path += "/mount";
     }
     tree.volumes.push_back(std::move(found));
@@ -166,6 +191,9 @@ Result<KubeletTree> KubeletScanner::scan(const HostPaths& host, const std::strin
     scan.volumes(uid.name, "volumes", VolumeMode::kFilesystem);
     scan.volumes(uid.name, "volumeDevices", VolumeMode::kBlock);
   }
+  const std::string csi_path = scan.tree.root + "/plugins/kubernetes.io/csi";
+  auto csi = open_resolved(rootfs.get(), csi_path, O_RDONLY | O_DIRECTORY, Resolve::kInRoot);
+  if (csi) scan.staged(csi->get(), csi_path);
   vol_data_ = std::move(scan.vol_data);
   return std::move(scan.tree);
 }

@@ -41,10 +41,22 @@ struct PodVolumeDir {
   bool operator==(const PodVolumeDir&) const = default;
 };
 
+// A CSI volume that was staged for this node's pods:
+// <kubelet>/plugins/kubernetes.io/csi/<driver>/<hash of the handle>/{globalmount,vol_data.json}
+// (kubernetes: pkg/volume/csi/csi_attacher.go, makeDeviceMountPath; before 1.24 csi/pv/<PV>/).
+struct StagedVolume {
+  std::string path;  // on the host: where it is or would be mounted
+  std::string driver;
+  std::string volume_handle;
+
+  bool operator==(const StagedVolume&) const = default;
+};
+
 struct KubeletTree {
   std::string root;  // on the host, symlinks resolved
   std::vector<std::string> pod_uids;
   std::vector<PodVolumeDir> volumes;
+  std::vector<StagedVolume> staged;
   std::vector<std::string> problems;  // what could not be read and why; costs only itself
 
   bool operator==(const KubeletTree&) const = default;

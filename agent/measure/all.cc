@@ -1,5 +1,6 @@
 #include "measure/all.h"
 
+#include "measure/health/health.h"
 #include "measure/io/io.h"
 #include "measure/latency/latency.h"
 #include "measure/usage/usage.h"
@@ -11,6 +12,7 @@ Measurers make_all_measurers(const HostPaths& host, const MeasurerOptions& optio
   all.push_back(make_usage_measurer());
   all.push_back(make_io_measurer(host));
   all.push_back(make_latency_measurer(options.reads_and_writes));
+  all.push_back(make_health_measurer(host, options.orphans_after));
   return all;
 }
 

@@ -1,6 +1,7 @@
 // The list of measurers. A new one adds a line to all.cc.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <set>
@@ -17,6 +18,7 @@ using Measurers = std::vector<std::unique_ptr<Measurer>>;
 // What flags say of how to measure.
 struct MeasurerOptions {
   bool reads_and_writes = false;  // --latency.operations=all
+  std::chrono::milliseconds orphans_after{300000};
 };
 
 // In an order that the daemon and its workers agree on.

@@ -36,12 +36,12 @@ MountEntry to_entry(libmnt_fs* fs) {
   entry.fstype = or_empty(mnt_fs_get_fstype(fs));
   entry.source = or_empty(mnt_fs_get_source(fs));
   entry.mount_read_only = has_option(mnt_fs_get_vfs_options(fs), "ro");
-  // After an error ext4 leaves "rw" and says so beside it since Linux 6.15 (fs/ext4/super.c).
   const char* super_options = mnt_fs_get_fs_options(fs);
-  entry.super_read_only =
-      has_option(super_options, "ro") || has_option(super_options, "emergency_ro");
+  entry.super_read_only = has_option(super_options, "ro");
+  entry.emergency_read_only = has_option(super_options, "emergency_ro");
+  entry.shut_down = has_option(super_options, "shutdown");
   if (entry.fstype == "overlay") {
-    entry.upper_dir = option_value(mnt_fs_get_fs_options(fs), "upperdir");
+    entry.upper_dir = option_value(super_options, "upperdir");
   }
   return entry;
 }

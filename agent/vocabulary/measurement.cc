@@ -90,6 +90,34 @@ std::optional<double> Usage::ratio() const {
 }
 std::optional<double> Usage::inodes_ratio() const { return quotient(inodes_used, inodes_free); }
 
+std::string_view to_string(FindingKind kind) {
+  switch (kind) {
+    case FindingKind::kExpansion:
+      return "expansion";
+    case FindingKind::kSharing:
+      return "sharing";
+    case FindingKind::kAccess:
+      return "access";
+    case FindingKind::kIdentity:
+      return "identity";
+    case FindingKind::kDriver:
+      return "driver";
+    case FindingKind::kKernelMessages:
+      return "kernel_messages";
+    case FindingKind::kDeviceErrors:
+      return "device_errors";
+    case FindingKind::kFilesystemErrors:
+      return "filesystem_errors";
+    case FindingKind::kReadOnly:
+      return "read_only";
+    case FindingKind::kWrongMount:
+      return "wrong_mount";
+    case FindingKind::kNotMounted:
+      return "not_mounted";
+  }
+  return "unknown";
+}
+
 std::string_view to_string(UsageMethod method) {
   switch (method) {
     case UsageMethod::kNone:

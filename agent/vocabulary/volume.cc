@@ -6,6 +6,38 @@
 
 namespace volumeter {
 
+std::vector<std::size_t> volumes_in_use(const Inventory& inventory, const Subject& subject) {
+  std::vector<std::size_t> known;
+  std::vector<std::size_t> staying;
+  for (const std::size_t i : subject.volumes) {
+    const Pod& pod = inventory.pods[inventory.volumes[i].pod];
+    if (pod.leaving()) continue;
+    staying.push_back(i);
+    if (pod.known) known.push_back(i);
+  }
+  return known.empty() ? staying : known;
+}
+
+std::string_view to_string(Orphan::Kind kind) {
+  switch (kind) {
+    case Orphan::Kind::kPodDirectory:
+      return "pod_directory";
+    case Orphan::Kind::kMount:
+      return "mount";
+    case Orphan::Kind::kStaging:
+      return "staging";
+    case Orphan::Kind::kLoopDevice:
+      return "loop_device";
+  }
+  return "unknown";
+}
+
+bool is_read_only(const Claim& claim) {
+  return !claim.access_modes.empty() &&
+         std::all_of(claim.access_modes.begin(), claim.access_modes.end(),
+                     [](const std::string& mode) { return mode == "ReadOnlyMany"; });
+}
+
 std::string_view to_string(Tier tier) {
   switch (tier) {
     case Tier::kUnknown:

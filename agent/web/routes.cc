@@ -5,6 +5,7 @@
 #include "exposition/gzip.h"
 #include "exposition/json.h"
 #include "exposition/page.h"
+#include "exposition/page_script.h"
 #include "exposition/table.h"
 
 namespace volumeter {
@@ -42,15 +43,19 @@ Response Routes::metrics(const Request& request) {
 Response Routes::page(const Request& request) {
   const auto snapshot = sources_.snapshot();
   if (snapshot == nullptr) return plain(503, "no snapshot yet: the agent has just started\n");
-  const auto rows = to_rows(*snapshot, std::chrono::system_clock::now());
+  auto rows = to_rows(*snapshot, std::chrono::system_clock::now());
+  const bool html = request.path == "/" && wants_html(request);
+  if (!html) std::erase_if(rows, [&](const Row& row) { return !belongs(row, request.name_space); });
   if (request.path == "/api/v1/volumes") {
     return compressed(request, "application/json", to_json(*snapshot, rows));
   }
-  if (wants_html(request)) {
-    return compressed(request, "text/html; charset=utf-8",
-                      to_page(*snapshot, rows, options_.node, options_.metrics_path));
+  if (html) {
+    return compressed(
+        request, "text/html; charset=utf-8",
+        to_page(*snapshot, rows, {options_.node, options_.metrics_path, request.name_space}));
   }
-  return compressed(request, "text/plain; charset=utf-8", to_table(rows, false));
+  return compressed(request, "text/plain; charset=utf-8",
+                    to_table(rows, false) + to_lines(snapshot->orphans, snapshot->taken_at));
 }
 
 Response Routes::handle(const Request& request) {
@@ -64,7 +69,13 @@ Response Routes::handle(const Request& request) {
   }
   const std::lock_guard lock(mutex_);
   if (path == options_.metrics_path) return metrics(request);
+  if (!options_.pages) {
+    return plain(404, "not found; there are " + options_.metrics_path + " /healthz /readyz\n");
+  }
   if (path == "/" || path == "/api/v1/volumes") return page(request);
+  if (path == "/page.js") {
+    return compressed(request, "text/javascript; charset=utf-8", kPageScript);
+  }
   return plain(404, "not found; there are / " + options_.metrics_path +
                         " /api/v1/volumes /healthz /readyz\n");
 }

@@ -15,6 +15,7 @@ namespace volumeter {
 struct RouteOptions {
   std::string metrics_path = "/metrics";
   std::string node;
+  bool pages = true;
 };
 
 // What the routes ask the rest of the agent; all callable from the HTTP thread.

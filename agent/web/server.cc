@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "host/unique_fd.h"
+#include "web/gate.h"
 
 namespace volumeter {
 namespace {
@@ -27,6 +28,42 @@ constexpr unsigned kLibraryLimit = 1024;
 // Answers that clients haven't taken yet: each may be a megabyte. One more costs the slowest reader
 // its connection.
 constexpr int kMaxUnsent = 24;
+
+const std::map<std::string, std::string> kSecurityHeaders = {
+    {"Content-Security-Policy",
+     "default-src 'none'; style-src 'unsafe-inline'; script-src 'self'; connect-src 'self'; "
+     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
+    {"Referrer-Policy", "no-referrer"},
+    {"X-Content-Type-Options", "nosniff"}};
+
+// What the library is told of TLS; nothing without.
+class TlsOptions {
+ public:
+  explicit TlsOptions(Tls* tls) : tls_(tls) {
+    if (tls == nullptr) return;
+    priorities_ = tls->priorities();
+    options_.push_back({MHD_OPTION_HTTPS_PRIORITIES, 0, priorities_.data()});
+    options_.push_back(
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, reinterpret_cast<void*>(&Tls::retrieve)});
+    if (!tls->trust().empty()) {
+      options_.push_back({MHD_OPTION_HTTPS_MEM_TRUST, 0, const_cast<char*>(tls->trust().c_str())});
+    }
+  }
+  [[nodiscard]] unsigned flag() const {
+    return tls_ == nullptr ? 0U : static_cast<unsigned>(MHD_USE_TLS);
+  }
+  MHD_OptionItem* options() {
+    if (options_.empty() || options_.back().option != MHD_OPTION_END) {
+      options_.push_back({MHD_OPTION_END, 0, nullptr});
+    }
+    return options_.data();
+  }
+
+ private:
+  Tls* tls_;
+  std::string priorities_;
+  std::vector<MHD_OptionItem> options_;
+};
 
 std::string address_of(const sockaddr* address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
@@ -98,7 +135,8 @@ bool accepts_gzip(const std::string& accept_encoding) {
 }  // namespace
 
 struct Server::Impl {
-  Impl(ConnectionLimits limits, Handler given) : connections(limits), handler(std::move(given)) {}
+  Impl(ConnectionLimits limits, Handler given, Gate* own_gate)
+      : connections(limits), handler(std::move(given)), gate(own_gate) {}
   ~Impl() {
     for (MHD_Daemon* daemon : daemons) MHD_stop_daemon(daemon);
   }
@@ -133,11 +171,22 @@ struct Server::Impl {
   }
 
   MHD_Result answer(MHD_Connection* connection, const char* url, const char* method) {
-    Request request{method, url, header(connection, "Accept"), header(connection, "User-Agent"),
-                    accepts_gzip(header(connection, "Accept-Encoding"))};
+    Request request{method,
+                    url,
+                    header(connection, "Accept"),
+                    header(connection, "User-Agent"),
+                    accepts_gzip(header(connection, "Accept-Encoding")),
+                    {}};
+    if (const char* only =
+            MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "namespace")) {
+      request.name_space = only;
+    }
     Response response;
     if (request.method != "GET" && request.method != "HEAD") {
       response = {405, response.content_type, "only GET and HEAD are allowed\n", false};
+    } else if (auto refusal =
+                   gate != nullptr ? gate->refuse(connection, request.path) : std::nullopt) {
+      response = std::move(*refusal);
     } else {
       response = handler(request);
     }
@@ -170,9 +219,16 @@ struct Server::Impl {
         });
     MHD_add_response_header(out, "Content-Type", response.content_type.c_str());
     MHD_add_response_header(out, "Vary", "Accept-Encoding, Accept, User-Agent");
-    MHD_add_response_header(out, "X-Content-Type-Options", "nosniff");
-    MHD_add_response_header(out, "Content-Security-Policy",
-                            "default-src 'none'; style-src 'unsafe-inline'");
+    std::map<std::string, std::string> headers = kSecurityHeaders;
+    if (gate != nullptr) {
+      for (const auto& [name, value] : gate->headers()) headers[name] = value;
+    }
+    for (const auto& [name, value] : headers) {
+      MHD_add_response_header(out, name.c_str(), value.c_str());
+    }
+    if (response.status == 401) {
+      MHD_add_response_header(out, "WWW-Authenticate", "Basic realm=\"volumeter\"");
+    }
     if (response.gzipped) MHD_add_response_header(out, "Content-Encoding", "gzip");
     if (response.status == 405) MHD_add_response_header(out, "Allow", "GET, HEAD");
     if (response.status == 503) MHD_add_response_header(out, "Retry-After", "1");
@@ -184,6 +240,7 @@ struct Server::Impl {
 
   Connections connections;
   Handler handler;
+  Gate* gate;
   std::atomic<int> unsent{0};
   std::vector<MHD_Daemon*> daemons;
   std::vector<int> ports;
@@ -216,8 +273,10 @@ Result<ListenAddress> parse_listen_address(const std::string& text) {
 }
 
 Result<std::unique_ptr<Server>> Server::start(const std::vector<ListenAddress>& addresses,
-                                              ConnectionLimits limits, Handler handler) {
-  auto impl = std::make_unique<Impl>(limits, std::move(handler));
+                                              ConnectionLimits limits, Handler handler,
+                                              Gate* gate) {
+  auto impl = std::make_unique<Impl>(limits, std::move(handler), gate);
+  TlsOptions tls(gate != nullptr ? gate->tls() : nullptr);
   std::vector<UniqueFd> sockets;
   for (const ListenAddress& address : addresses) {
     auto fd = listen_on(address);
@@ -226,12 +285,14 @@ Result<std::unique_ptr<Server>> Server::start(const std::vector<ListenAddress>& 
   }
   for (UniqueFd& socket : sockets) {
     impl->ports.push_back(port_of(socket.get()));
-    MHD_Daemon* daemon = MHD_start_daemon(
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC, 0, nullptr, nullptr, &Impl::handle, impl.get(),
-        MHD_OPTION_LISTEN_SOCKET, socket.get(), MHD_OPTION_CONNECTION_LIMIT, kLibraryLimit,
-        MHD_OPTION_CONNECTION_TIMEOUT, 180U, MHD_OPTION_NOTIFY_CONNECTION, &Impl::notify_connection,
-        impl.get(), MHD_OPTION_NOTIFY_COMPLETED, &Impl::completed, impl.get(),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, static_cast<std::size_t>(16 << 10), MHD_OPTION_END);
+    MHD_Daemon* daemon =
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | tls.flag(), 0, nullptr,
+                         nullptr, &Impl::handle, impl.get(), MHD_OPTION_LISTEN_SOCKET, socket.get(),
+                         MHD_OPTION_CONNECTION_LIMIT, kLibraryLimit, MHD_OPTION_CONNECTION_TIMEOUT,
+                         180U, MHD_OPTION_NOTIFY_CONNECTION, &Impl::notify_connection, impl.get(),
+                         MHD_OPTION_NOTIFY_COMPLETED, &Impl::completed, impl.get(),
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, static_cast<std::size_t>(16 << 10),
+                         MHD_OPTION_ARRAY, tls.options(), MHD_OPTION_END);
     if (daemon == nullptr) return Error::from_errno("start the HTTP server", errno);
     socket.release();  // MHD closes it
     impl->daemons.push_back(daemon);
@@ -241,7 +302,10 @@ Result<std::unique_ptr<Server>> Server::start(const std::vector<ListenAddress>& 
 
 Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() = default;
-void Server::sweep() { impl_->connections.sweep(Clock::now()); }
+void Server::sweep() {
+  impl_->connections.sweep(Clock::now());
+  if (impl_->gate != nullptr) impl_->gate->refresh();
+}
 std::vector<int> Server::ports() const { return impl_->ports; }
 
 }  // namespace volumeter

@@ -17,6 +17,7 @@ struct Request {
   std::string accept;
   std::string user_agent;
   bool accepts_gzip = false;
+  std::string name_space;  // ?namespace=
 };
 
 struct Response {
@@ -36,16 +37,21 @@ struct ListenAddress {
 };
 Result<ListenAddress> parse_listen_address(const std::string& text);
 
+class Gate;
+
 class Server {
  public:
-  // Listens on every address or none: an error names the one that can't be had and why.
+  // `gate` outlives the server; null: everybody may ask, in the clear. Listens on every address or
+  // none: an error names the one that can't be had and why.
   static Result<std::unique_ptr<Server>> start(const std::vector<ListenAddress>& addresses,
-                                               ConnectionLimits limits, Handler handler);
+                                               ConnectionLimits limits, Handler handler,
+                                               Gate* gate = nullptr);
   ~Server();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Enforces deadlines. Call every few seconds, from any thread.
+  // Enforces deadlines, and takes new certificates and users. Call every few seconds, from one
+  // thread.
   void sweep();
 
   // The ports really listened on, in order: port 0 asks the kernel for one.

@@ -37,6 +37,7 @@ struct BlockDevice {
   std::vector<std::string> below;  // the devices that a stack (dm, md) is made of
   std::string mapper_name;         // /dev/mapper/<this>
   std::string backing_file;        // of a loop device
+  bool autoclear = false;          // likewise: it goes when the last one that has it open does
   bool accounts = true;            // queue/iostats: without it the kernel counts nothing
   bool bio_based = false;          // it has no requests of its own: the kernel traces its bios
   std::string model;

@@ -75,6 +75,8 @@ struct Device {
   // The subject (an index) that has it to itself: its I/O is that one's.
   std::optional<std::size_t> owner;
   Labels labels;  // device
+  // The only subject that is on it or on something made of it: its troubles are that one's.
+  std::optional<std::size_t> sole_user = {};
 
   // Whether it has series: disks and stacks, and partitions with something on them.
   [[nodiscard]] bool shown() const {
@@ -100,6 +102,24 @@ struct EphemeralStorage {
   Labels labels;         // namespace, pod
 };
 
+// Something on the node that was left behind, as far as this node and the API server tell.
+struct Orphan {
+  enum class Kind {
+    kPodDirectory,  // the kubelet's, of a pod that isn't any more
+    kMount,         // in such a directory, or in none
+    kStaging,       // a volume that was staged, and no pod has mounted
+    kLoopDevice,    // not mounted, part of nothing, and no volume's; or the kubelet's lock of one
+  };
+  Kind kind = Kind::kPodDirectory;
+  std::string path;                    // on the host; of a loop device its file
+  std::string device;                  // that it keeps, as node_exporter writes it; empty: none
+  std::optional<std::size_t> target;   // whose walk tells what it holds
+  std::optional<std::uint64_t> bytes;  // else the device's size
+
+  bool operator==(const Orphan&) const = default;
+};
+std::string_view to_string(Orphan::Kind kind);
+
 struct Inventory {
   // By namespace and by StorageClass: their annotations for volumeter. Those that couldn't be read
   // are absent.
@@ -114,6 +134,9 @@ struct Inventory {
   std::vector<EphemeralStorage> ephemeral;
   std::vector<Device> devices;  // phantoms left out
   std::vector<PodDevice> pod_devices;
+  // Candidates: what has just been left is about to be cleaned up. Absent where nobody can tell,
+  // because this node's pods aren't listed.
+  std::optional<std::vector<Orphan>> orphans;
 };
 
 // What `volume` was annotated with under kAnnotationPrefix + `name`: by its claim, else its pod,
@@ -129,6 +152,10 @@ struct AnnotationPlace {
   std::string_view owner;  // its kind
 };
 std::array<AnnotationPlace, 4> annotation_places(const Inventory& inventory, const Volume& volume);
+
+// The subject's volumes whose state counts: an orphaned directory, or a pod on its way out, must
+// not make the claim that a living pod uses look unmounted. Empty when all are on their way out.
+std::vector<std::size_t> volumes_in_use(const Inventory& inventory, const Subject& subject);
 
 // The target whose answers say whether `volume` responds: its own, else its filesystem's.
 inline std::optional<std::size_t> answering_target(const Inventory& inventory,

@@ -49,6 +49,11 @@ struct VolumeMetric {
 inline constexpr std::array<double, 14> kIoBounds = {
     .00002, .00005, .0001, .00025, .0005, .001, .0025, .005, .01, .025, .1, .5, 2, 10};
 
+// Of block devices: without the first and the last, which no decision needs. 90 series a claim are
+// the budget.
+inline constexpr std::span<const double> kDeviceIoBounds =
+    std::span(kIoBounds).subspan(1, kIoBounds.size() - 2);
+
 // Observations counted in buckets. Not thread-safe.
 class Histogram {
  public:

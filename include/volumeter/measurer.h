@@ -58,10 +58,11 @@ using SampleFunction = int (*)(int fd, std::uint64_t argument, SampleAnswer& ans
 
 // What the collector knows of one target for one measurer.
 struct TargetState {
-  std::optional<SampleAnswer> answer;           // the last good one, until --stale-after
-  std::optional<WallTime> answered_at;          // of the last good one
-  std::optional<bool> responsive;               // false: a call hasn't returned by its deadline
-  std::string problem;                          // of the last attempt; empty when it succeeded
+  std::optional<SampleAnswer> answer;   // the last good one, until --stale-after
+  std::optional<WallTime> answered_at;  // of the last good one
+  std::optional<bool> responsive;       // false: a call hasn't returned by its deadline
+  std::string problem;                  // of the last attempt; empty when it succeeded
+  std::int32_t error = 0;               // of the last that was answered: SampleAnswer::error
   std::map<std::string, std::uint64_t> errors;  // by reason, since the agent started
 };
 
@@ -104,6 +105,13 @@ class LiveMeasurer : public Measurer {
  public:
   // An error shows as volumeter_measurer_success 0; what could be measured stays.
   virtual Status measure(const Inventory& inventory, MeasurementSet& out) = 0;
+
+  // In the daemon, before it gives up capabilities and has threads.
+  virtual void prepare() {}
+
+  // What shows only in the light of everything else: called last on each snapshot. Event-loop
+  // thread; must not block.
+  virtual void judge(Snapshot& /*snapshot*/) {}
 
   // A new inventory; measure() may still be asked about the one before. Event-loop thread.
   virtual void set_inventory(const std::shared_ptr<const Inventory>& /*inventory*/) {}

@@ -27,6 +27,14 @@ struct MountEntry {
   // superblock's, and the mount still says "rw".
   bool mount_read_only = false;
   bool super_read_only = false;
+  // ext4 says so beside an "rw" that it leaves: after an error since Linux 6.15, and when it was
+  // shut down (fs/ext4/super.c, _ext4_show_options).
+  bool emergency_read_only = false;
+  bool shut_down = false;
+
+  [[nodiscard]] bool read_only() const {
+    return mount_read_only || super_read_only || emergency_read_only || shut_down;
+  }
 
   bool operator==(const MountEntry&) const = default;
 };

@@ -70,6 +70,27 @@ struct DeletedOpen {
   WallTime measured_at{};
 };
 
+// Something about a volume that people should know, in their words.
+enum class FindingKind {
+  kSharing,  // for the record: Kubernetes allows it
+  kExpansion,
+  kAccess,  // it is used against its access modes
+  kIdentity,
+  kDriver,          // its driver says that it isn't well (KEP-1432)
+  kKernelMessages,  // the kernel's log tells of errors there
+  kDeviceErrors,
+  kFilesystemErrors,
+  kReadOnly,  // and nobody wished it
+  kWrongMount,
+  kNotMounted,
+};
+std::string_view to_string(FindingKind kind);
+
+struct Finding {
+  FindingKind kind;
+  std::string text;  // may hold any bytes
+};
+
 // What is known of one volume (or filesystem) now. Absent means unknown.
 struct Reading {
   UsageMethod method = UsageMethod::kNone;
@@ -78,8 +99,19 @@ struct Reading {
   std::optional<bool> responsive;       // do metadata calls return
   std::optional<bool> read_only;        // mount or superblock, as the last good answer says
   std::string problem;                  // why there is no fresh answer; empty when there is
+  int error = 0;                        // errno of the last answer
   std::optional<TreeUse::Progress> walking;
   std::optional<WallTime> last_write;
+  std::vector<Finding> findings;
+};
+
+// Left behind for longer than a clean-up takes.
+struct OrphanReading {
+  Orphan::Kind kind = Orphan::Kind::kPodDirectory;
+  std::string path;
+  std::string device;
+  std::optional<std::uint64_t> bytes;
+  WallTime since;  // the agent has seen it; it may be older
 };
 
 struct SourceState {
@@ -96,6 +128,7 @@ struct Snapshot {
   std::vector<TreeUse> trees;                       // parallel to inventory->targets
   std::vector<std::optional<DeletedOpen>> deleted;  // likewise
   std::vector<std::optional<IoActivity>> activity;  // parallel to inventory->subjects
+  std::vector<OrphanReading> orphans;
   std::vector<SourceState> sources;
   MeasurementSet measurements;
   WallTime taken_at;

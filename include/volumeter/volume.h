@@ -1,6 +1,7 @@
 // A Volume is one entry of one pod's `volumes`, as found on this node.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -75,12 +76,31 @@ struct Claim {
   std::vector<std::string> access_modes;
   Annotations annotations;
   bool read = false;  // from the API server: the annotations are all there are
+  // status.capacity: what the kubelet has last seen to, where a filesystem had to grow too.
+  std::optional<std::uint64_t> granted_bytes = {};
+  // When an expansion that isn't over came to where it is now (status.conditions); and what went
+  // wrong with it, as its controller or the kubelet say.
+  std::optional<std::chrono::sys_seconds> resizing_since = {};
+  bool resize_failed = false;
+  // Whether its driver says that the volume isn't well (KEP-1432); the kubelet must have been
+  // asked.
+  std::optional<bool> abnormal = {};
 
   bool operator==(const Claim&) const = default;
 };
 
 // Whether pods of several nodes can use it at a time (ReadWriteMany, ReadOnlyMany).
 bool on_several_nodes(const Claim& claim);
+
+// Whether every access mode it asks for is ReadOnlyMany.
+bool is_read_only(const Claim& claim);
+
+// What is mounted, held against what the PersistentVolume, the kubelet's own files and the other
+// mounts of this volume say it should be.
+struct MountPromises {
+  int compared = 0;                 // 0: nothing was promised that can be seen in the mount table
+  std::vector<std::string> broken;  // each a sentence for people
+};
 
 struct Volume {
   std::size_t pod = 0;  // index into Inventory::pods
@@ -94,19 +114,27 @@ struct Volume {
   std::string reclaim_policy;
   std::string csi_driver;
   std::string volume_handle;
-  std::optional<std::uint64_t> size_limit;  // of an emptyDir, in bytes
+  std::optional<std::uint64_t> size_limit;    // of an emptyDir, in bytes
+  std::optional<std::uint64_t> volume_bytes;  // spec.capacity of its PersistentVolume
+  bool wants_read_only = false;  // the pod's spec, the PersistentVolume or the claim's modes say so
 
   std::string path;      // on the host; empty when not known
   bool mounted = false;  // for a directory kind (emptyDir, hostPath): it is there
   // A mounting plugin's directory that isn't a mount point is *not mounted*: what is written
   // there lands on the node's root disk.
   bool mount_expected = true;
+  // Not mounted, and its pod hasn't started: the kubelet may still be at it.
+  bool mount_awaited = false;
+  // Not mounted: the directory on the node's disk that takes what is written (index into
+  // Inventory::targets).
+  std::optional<std::size_t> bare_directory;
 
   // It holds the kubelet's directory or containers' layers: what is done there is the node's.
   bool window = false;
 
   // The filesystem that answers for `path`; absent when not mounted and for block volumes.
   std::optional<MountEntry> mount;
+  MountPromises promises;
   // The filesystem holds more than this volume, so its numbers are not this volume's.
   bool shares_filesystem = false;
   std::optional<std::size_t> target;      // index into Inventory::targets

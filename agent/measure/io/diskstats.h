@@ -28,9 +28,15 @@ inline constexpr std::size_t kWrites = 4;
 inline constexpr std::size_t kWrittenSectors = 6;
 inline constexpr std::size_t kInFlight = 8;
 inline constexpr std::size_t kBusyTime = 9;
-// Of devices only: series of claims have a budget, and this is the one that says least.
-inline constexpr std::size_t kDiscardsMerged = 12;
 inline constexpr std::size_t kFlushes = 15;
+// Of devices only: series of claims have a budget, and merges and discards say least.
+constexpr bool is_of_devices_only(std::size_t field) {
+  constexpr std::size_t kReadsMerged = 1;
+  constexpr std::size_t kWritesMerged = 5;
+  constexpr std::size_t kDiscards = 11;
+  return field == kReadsMerged || field == kWritesMerged ||
+         (field >= kDiscards && field < kFlushes);
+}
 inline constexpr std::uint64_t kSectorBytes = 512;  // whatever the device's own sector size
 
 // In the order of the columns after the device's name.

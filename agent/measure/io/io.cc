@@ -40,7 +40,7 @@ class IoMeasurer final : public LiveMeasurer {
     for (std::size_t i = 0; i < disk_fields().size(); ++i) {
       const DiskField& field = disk_fields()[i];
       all.push_back(&field.device);
-      if (i != kDiscardsMerged) all.insert(all.end(), {&field.volume.claim, &field.volume.pod});
+      if (!is_of_devices_only(i)) all.insert(all.end(), {&field.volume.claim, &field.volume.pod});
     }
     const auto nfs = nfs_families();
     all.insert(all.end(), nfs.begin(), nfs.end());
@@ -92,7 +92,7 @@ void add_diskstats(std::string_view text, const Inventory& inventory, Measuremen
     const auto sum = sum_of(subject.devices, counters);
     if (!sum || subject.hidden) continue;
     add(*sum, [&](std::size_t i, double value) {
-      if (i != kDiscardsMerged) out.add(fields[i].volume, subject, value);
+      if (!is_of_devices_only(i)) out.add(fields[i].volume, subject, value);
     });
   }
   for (std::size_t i = 0; i < counters.size(); ++i) {

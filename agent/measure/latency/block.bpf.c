@@ -8,6 +8,7 @@
 //
 // Only the fields that are read are declared; libbpf finds them in the running kernel (CO-RE).
 #include <linux/bpf.h>
+#include <linux/errno.h>
 #include <linux/types.h>
 // After linux/bpf.h.
 #include <bpf/bpf_core_read.h>
@@ -48,6 +49,7 @@ struct bvec_iter {
 struct bio {
   struct block_device* bi_bdev;
   unsigned int bi_opf;
+  __u8 bi_status;
   struct bvec_iter bi_iter;
   struct blkcg_gq* bi_blkg;
 } CO_RE;
@@ -74,6 +76,7 @@ enum req_flag_bits { __REQ_PREFLUSH };
 
 #define REQ_OP_MASK 0xff
 enum { OP_READ, OP_WRITE, OP_FLUSH };  // include/linux/blk_types.h, enum req_op
+enum { STS_NOTSUPP = 1, STS_AGAIN = 12 };
 
 // Set before loading, by a test: as if no queue kept statistics.
 const volatile int ignore_statistics = 0;
@@ -184,6 +187,15 @@ static __always_inline __u32 kind_of(__u32 operation) {
   return operation == OP_FLUSH ? BLOCK_FLUSH : BLOCK_OTHER;
 }
 
+// A request ends with an errno up to Linux 5.15, then with a blk_status_t (include/linux/
+// blk_types.h), as a bio always does. That a device can't do something, or not at once, is no
+// error of it.
+static __always_inline void count_error(__u32 slot, int error) {
+  if (error == 0 || error == STS_NOTSUPP || error == STS_AGAIN) return;
+  if (error == -EOPNOTSUPP || error == -EAGAIN) return;
+  __sync_fetch_and_add(&cell_of(slot)->errors, 1);
+}
+
 // When the device was given the request; 0: not known.
 static __always_inline __u64 device_start(struct request* rq, int has_start) {
   const __u64 key = (__u64)rq;
@@ -212,6 +224,7 @@ int BPF_PROG(block_rq_complete, struct request* rq, int error, unsigned int byte
   if (kind == BLOCK_OTHER || bytes < rq->__data_len) return 0;  // the latter: a part of a request
   struct block_entry* entry = find_device(rq);
   if (!entry || entry->flags & BLOCK_BIO_BASED) return 0;
+  count_error(entry->slot, error);
   const __u64 now = bpf_ktime_get_ns();
   const int has_start = has_flag(rq, 0);
   const __u64 made = rq->start_time_ns;
@@ -274,6 +287,7 @@ int BPF_PROG(block_bio_complete, struct request_queue* q, struct bio* bio) {
   const __u64 key = (__u64)bio;
   struct started* queued = bpf_map_lookup_elem(&in_flight, &key);
   if (!queued || queued->kind == BLOCK_OTHER) return 0;
+  count_error(queued->device_slot, bio->bi_status);
   const __u64 now = bpf_ktime_get_ns();
   if (now >= queued->ns) {
     occupy(queued->device_slot, queued->ns, queued->ns, now);

@@ -97,7 +97,7 @@ std::optional<BlockAccount> BlockAccounts::account(const Inventory& inventory, s
   const auto slot = memory_ ? slots_.find(key) : std::nullopt;
   if (!slot || !is_timed(block, programs)) return std::nullopt;
   BlockAccount account{memory_->read(*slot), key.cgroup == 0 && block.bio_based,
-                       !block.bio_based && block.accounts};
+                       !block.bio_based && block.accounts, key.cgroup == 0};
   // Part of it went by unseen: no part is better than a part.
   if (account.counts.untimed > 0 && !programs.issue) return std::nullopt;
   return account;
@@ -111,6 +111,7 @@ std::vector<std::optional<BlockAccount>> BlockAccounts::subjects(
     all[subject]->counts.add(more.counts);
     all[subject]->flushes_known = all[subject]->flushes_known && more.flushes_known;
     all[subject]->queue_known = all[subject]->queue_known && more.queue_known;
+    all[subject]->whole_devices = all[subject]->whole_devices && more.whole_devices;
   };
   for (std::size_t i = 0; i < all.size(); ++i) {
     for (const std::size_t device : inventory.subjects[i].devices) {
@@ -130,7 +131,7 @@ std::vector<std::optional<BlockAccount>> BlockAccounts::subjects(
     add(pod.subject, *one);
     const auto ended = ended_pods_.find(without_cgroup(key));
     if (ended != ended_pods_.end() && done.insert(ended->first).second) {
-      add(pod.subject, {ended->second, false, true});
+      add(pod.subject, {ended->second, false, true, false});
     }
   }
   return all;

@@ -20,6 +20,7 @@ struct BlockAccount {
   // Bios are given to the device as they are made; and without accounting nobody notes when that
   // was.
   bool queue_known = true;
+  bool whole_devices = true;  // not a pod's share of one: errors are the device's
 };
 
 // Which programs are attached.

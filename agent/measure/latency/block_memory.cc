@@ -15,6 +15,7 @@ void BlockCounts::add(const BlockCounts& other) {
   flushes += other.flushes;
   flush_seconds += other.flush_seconds;
   untimed += other.untimed;
+  errors += other.errors;
 }
 
 std::size_t fill_table(const std::vector<BlockWatch>& watches, block_entry* table) {
@@ -57,6 +58,7 @@ BlockCounts BlockMemory::read(std::uint16_t slot) const {
     }
     counts.flushes += load_shared(cell.flushes);
     counts.untimed += load_shared(cell.untimed);
+    counts.errors += load_shared(cell.errors);
     counts.flush_seconds += static_cast<double>(load_shared(cell.flush_ns)) / 1e9;
   }
   return counts;

@@ -22,6 +22,7 @@ struct BlockCounts {
   std::uint64_t flushes = 0;
   double flush_seconds = 0;
   std::uint64_t untimed = 0;  // that are in none of the above
+  std::uint64_t errors = 0;   // of a whole device
 
   void add(const BlockCounts& other);
 };

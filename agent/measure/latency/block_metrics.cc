@@ -3,6 +3,8 @@
 #include <array>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace volumeter {
 namespace {
@@ -34,12 +36,18 @@ const Metric kFlushes("io_flushes_total",
 const Metric kFlushTime("io_flush_seconds_total",
                         "Seconds that cache flushes of a device without requests took.",
                         MetricType::kCounter, {});
+const Metric kErrors("io_errors_total",
+                     "Reads, writes and flushes that the device ended with an error.",
+                     MetricType::kCounter, {});
 const std::array<std::string, 2> kOperations = {"read", "write"};
 
 std::shared_ptr<const Histogram> histogram_of(const BlockCounts::Operation& operation) {
-  return std::make_shared<const Histogram>(
-      kIoBounds, std::vector<std::uint64_t>(operation.buckets.begin(), operation.buckets.end()),
-      operation.device_seconds);
+  const auto& all = operation.buckets;
+  std::vector<std::uint64_t> counts(all.begin() + 1, all.end() - 1);
+  counts.front() += all.front();
+  counts.back() += all.back();
+  return std::make_shared<const Histogram>(kDeviceIoBounds, std::move(counts),
+                                           operation.device_seconds);
 }
 
 void add_volume(const Subject& subject, const BlockAccount& account, MeasurementSet& out) {
@@ -48,6 +56,9 @@ void add_volume(const Subject& subject, const BlockAccount& account, Measurement
     out.add(kLatency.volume, subject, {kOperations[o]}, histogram_of(counts.operations[o]));
     if (!account.queue_known) continue;
     out.add(kQueue.volume, subject, {kOperations[o]}, counts.operations[o].queue_seconds);
+  }
+  if (account.whole_devices) {
+    out.add(kErrors.volume, subject, static_cast<double>(counts.errors));
   }
   if (!account.flushes_known) return;
   out.add(kFlushes.volume, subject, static_cast<double>(counts.flushes));
@@ -62,6 +73,7 @@ void add_device(const Device& device, const BlockAccount& account, MeasurementSe
     if (!account.queue_known) continue;
     out.add(kQueue.device, labels, counts.operations[o].queue_seconds);
   }
+  out.add(kErrors.device, device.labels, static_cast<double>(counts.errors));
   if (!account.flushes_known) return;
   out.add(kFlushes.device, device.labels, static_cast<double>(counts.flushes));
   out.add(kFlushTime.device, device.labels, counts.flush_seconds);
@@ -71,7 +83,7 @@ void add_device(const Device& device, const BlockAccount& account, MeasurementSe
 
 std::vector<const MetricDesc*> block_families() {
   std::vector<const MetricDesc*> all;
-  for (const Metric* metric : {&kLatency, &kQueue, &kFlushes, &kFlushTime}) {
+  for (const Metric* metric : {&kLatency, &kQueue, &kFlushes, &kFlushTime, &kErrors}) {
     all.insert(all.end(), {&metric->device, &metric->volume.claim, &metric->volume.pod});
   }
   return all;

@@ -45,6 +45,7 @@ struct block_cell {
   __u64 flushes;
   __u64 flush_ns;
   __u64 untimed;                 // completions that nobody knows the start of
+  __u64 errors;                  // of reads, writes and flushes, by the device's own slot
 } __attribute__((aligned(64)));  // a copy's neighbour is another CPU's
 
 // How long a device had something to do, kept while somebody waits for a sync: what call.bpf.c

@@ -52,6 +52,9 @@ struct PulseAnswer {
   PulseStage stage = PulseStage::kOpening;  // where it failed, when it did
 };
 
+// Bytes that must be left for a pulse to write: the last ones aren't ours.
+inline constexpr std::uint64_t kPulseLeastRoom = 1 << 20;
+
 inline constexpr unsigned kBurstDepth = 16;
 inline constexpr std::uint32_t kBurstOperations = 512;  // reads, and as many writes
 inline constexpr std::uint32_t kBurstBlock = 4096;      // bytes

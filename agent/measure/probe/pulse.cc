@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,10 +20,20 @@ namespace {
 constexpr std::uint32_t kBlock = 4096;       // bytes
 constexpr std::uint32_t kMostBlock = 65536;  // where a filesystem wants more
 
+// Whether what is left to those who aren't root is enough: the last bytes aren't ours. A filesystem
+// that has no size has no end.
+bool has_room(int directory) {
+  struct statfs fs {};
+  if (::fstatfs(directory, &fs) != 0 || fs.f_blocks == 0) return true;
+  return static_cast<std::uint64_t>(fs.f_bavail) * static_cast<std::uint64_t>(fs.f_bsize) >=
+         kPulseLeastRoom;
+}
+
 class Pulse {
  public:
   int on_file(int directory, ProbeWay way) {
     enter(PulseStage::kOpening);
+    if (!has_room(directory)) return ENOSPC;  // the agent may not have measured it yet
     const std::uint64_t begin = monotonic_ns();
     const TestFile file = make_file(directory, way);
     if (!file.fd) return file.error;
