@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 CMAKE_BUILD = cmake --build --preset
 
-.PHONY: build run test test-vm bench lint format clean deps deps-build
+.PHONY: build run demo test test-vm bench lint format clean deps deps-build
 
 deps-build:
 	@scripts/install-deps.sh build
@@ -18,6 +18,11 @@ run: deps-build  ## the agent on this machine's kubelet, or on a demonstration n
 	@cmake --preset release > /dev/null
 	$(CMAKE_BUILD) release --target volumeter demo-node
 	@build/release/tests/demo-node
+
+demo: deps  ## the demonstration node, and a Prometheus and an Alertmanager that watch it
+	@cmake --preset release > /dev/null
+	$(CMAKE_BUILD) release --target volumeter demo-node
+	@scripts/demo.sh
 
 test: deps  ## every test, under sanitizers too
 	@scripts/test.sh

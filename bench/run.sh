@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make bench`: every benchmark, one after the other, as Markdown. Takes about a quarter of an hour;
+# `make bench`: every benchmark, one after the other, as Markdown. Takes about half an hour;
 # BENCH_SECONDS=60 makes it quick and rough.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -22,4 +22,6 @@ done
 for what in fio pulse workload; do
   build/release/bench/bench_probe "$what"
 done
+build/release/bench/bench_health
+build/release/bench/bench_alerts
 tests/vm/run.sh 'build/release/bench/bench_walk quota'

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cmake --preset dev > /dev/null
-cmake --build --preset dev --target unit_tests system_tests probe_tests > /dev/null
+cmake --build --preset dev --target unit_tests system_tests probe_tests health_tests > /dev/null
 tests=build/dev/tests
 tests/vm/run.sh "export VOLUMETER_TEST_HANG_ROUNDS=3
 $tests/unit_tests --gtest_brief=1 $*
@@ -14,4 +14,6 @@ $tests/system_tests --gtest_brief=1 $*
 system=\$?
 $tests/probe_tests --gtest_brief=1 $*
 probe=\$?
-exit \$((unit | system | probe))"
+$tests/health_tests --gtest_brief=1 $*
+health=\$?
+exit \$((unit | system | probe | health))"

@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "kube/kubelet_health.h"
 #include "kube/parse.h"
 
 namespace {
@@ -48,6 +49,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case 'n':
       if (auto space = parse_namespace(text); space && space->name.empty()) __builtin_trap();
+      break;
+    case 'h':
+      (void)parse_kubelet_health(text);
       break;
     case 's':
       (void)parse_storage_class(text).ok();

@@ -57,6 +57,19 @@ Process start(const std::vector<std::string>& flags, const Agent::Options& optio
   return Process(argv, process);
 }
 
+// RFC 9112, 7.1: a length in hexadecimal, and so many bytes; 0 at the end.
+std::string without_chunks(const std::string& text) {
+  std::string out;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto line = text.find("\r\n", at);
+    const std::size_t size = std::strtoul(text.c_str() + at, nullptr, 16);
+    if (line == std::string::npos || size == 0) break;
+    out += text.substr(line + 2, size);
+    at = line + 2 + size + 2;
+  }
+  return out;
+}
+
 }  // namespace
 
 UniqueFd connect_to(int port, const std::string& to, const std::string& from) {
@@ -92,6 +105,9 @@ HttpAnswer http_get(int port, const std::string& path, const std::string& header
   answer.status = std::atoi(text.c_str() + 9);
   answer.headers = text.substr(0, end);
   answer.body = text.substr(end + 4);
+  if (answer.headers.find("Transfer-Encoding: chunked") != std::string::npos) {
+    answer.body = without_chunks(answer.body);
+  }
   return answer;
 }
 

@@ -5,17 +5,21 @@ namespace volumeter::test {
 void put_claim(ApiServer& api, const ClaimSpec& c) {
   const std::string common = R"("accessModes":[")" + c.access_mode + R"("],"storageClassName":")" +
                              c.storage_class + R"(","volumeMode":")" + c.mode + "\"";
+  const std::string capacity =
+      R"("capacity":{"storage":")" + (c.capacity.empty() ? c.storage : c.capacity) + "\"}";
+  const std::string source =
+      c.source_json.empty() ? R"("csi":{"driver":"demo.csi","volumeHandle":"h-)" + c.volume + "\"}"
+                            : c.source_json;
   api.put("/api/v1/namespaces/" + c.namespace_ + "/persistentvolumeclaims/" + c.name,
           R"({"kind":"PersistentVolumeClaim","metadata":{"namespace":")" + c.namespace_ +
               R"(","name":")" + c.name + R"(","annotations":{)" + c.annotations_json +
               R"(}},"spec":{"volumeName":")" + c.volume +
-              R"(","resources":{"requests":{"storage":")" + c.storage + "\"}}," + common + "}}");
+              R"(","resources":{"requests":{"storage":")" + c.storage + "\"}}," + common +
+              R"(},"status":{)" + capacity + "}}");
   api.put("/api/v1/persistentvolumes/" + c.volume,
-          R"({"kind":"PersistentVolume","metadata":{"name":")" + c.volume +
-              R"("},"spec":{"capacity":{"storage":")" + c.storage +
-              R"("},"persistentVolumeReclaimPolicy":"Delete","claimRef":{"namespace":")" +
-              c.namespace_ + R"(","name":")" + c.name + "\"}," + c.source_json + "," + common +
-              "}}");
+          R"({"kind":"PersistentVolume","metadata":{"name":")" + c.volume + R"("},"spec":{)" +
+              capacity + R"(,"persistentVolumeReclaimPolicy":"Delete","claimRef":{"namespace":")" +
+              c.namespace_ + R"(","name":")" + c.name + "\"}," + source + "," + common + "}}");
   api.put("/apis/storage.k8s.io/v1/storageclasses/" + c.storage_class,
           R"({"kind":"StorageClass","metadata":{"name":")" + c.storage_class +
               R"("},"provisioner":"demo.csi","reclaimPolicy":"Delete"})");

@@ -71,8 +71,9 @@ struct ClaimSpec {
   std::string storage_class = "standard";
   std::string access_mode = "ReadWriteOnce";
   std::string mode = "Filesystem";
-  std::string source_json = R"("csi":{"driver":"demo.csi","volumeHandle":"h"})";
+  std::string source_json = {};       // of the PersistentVolume; empty: as Node::csi_dir() has it
   std::string annotations_json = {};  // of the claim: R"("volumeter.io/walk":"on")"
+  std::string capacity = {};          // of the PersistentVolume and the claim; empty: `storage`
 };
 void put_claim(ApiServer& api, const ClaimSpec& claim);
 std::string claim_volume_json(const std::string& name, const std::string& claim);

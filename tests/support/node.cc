@@ -169,9 +169,17 @@ std::string Node::volume_dir(const std::string& uid, const std::string& plugin,
 std::string Node::csi_dir(const std::string& uid, const std::string& volume) {
   const std::string path = volume_dir(uid, "csi", volume);
   std::ofstream(std::filesystem::path(path).parent_path() / "vol_data.json")
-      << R"({"driverName":"demo.csi","specVolID":")" << volume
-      << R"(","volumeHandle":"h","volumeLifecycleMode":"Persistent"})";
+      << R"({"driverName":"demo.csi","specVolID":")" << volume << R"(","volumeHandle":"h-)"
+      << volume << R"(","volumeLifecycleMode":"Persistent"})";
   return path;
+}
+
+std::string Node::staging_dir(const std::string& volume) {
+  const std::string path = kubelet() + "/plugins/kubernetes.io/csi/demo.csi/" + volume;
+  make_directories(path + "/globalmount");
+  std::ofstream(path + "/vol_data.json")
+      << R"({"driverName":"demo.csi","volumeHandle":"h-)" << volume << "\"}";
+  return path + "/globalmount";
 }
 
 void Node::block_volume(const std::string& uid, const std::string& volume,

@@ -67,6 +67,8 @@ class Node {
                          const std::string& name);
   // A CSI volume's directory with its vol_data.json.
   std::string csi_dir(const std::string& uid, const std::string& volume);
+  // Where the volume is staged, with its vol_data.json.
+  std::string staging_dir(const std::string& volume);
   // A block volume's symlink and the device node it leads to.
   void block_volume(const std::string& uid, const std::string& volume, const std::string& device);
 

@@ -30,15 +30,36 @@ int free_port() {
   return ntohs(address.sin_port);
 }
 
-Prometheus::Prometheus(const std::vector<std::string>& targets) : port_(free_port()) {
+namespace {
+
+// JSON is YAML.
+std::string configuration(const std::vector<std::string>& targets,
+                          const Prometheus::Options& options) {
+  nlohmann::json all;
+  all["global"] = {{"scrape_interval", options.interval},
+                   {"scrape_timeout", "1s"},
+                   {"evaluation_interval", options.interval}};
+  all["scrape_configs"] = {{{"job_name", "volumeter"},
+                            {"honor_labels", true},
+                            {"static_configs", {{{"targets", targets}}}}}};
+  auto& labels = all["scrape_configs"][0]["static_configs"][0]["labels"];
+  labels = nlohmann::json::object();
+  for (const auto& [name, value] : options.labels) labels[name] = value;
+  all["rule_files"] = options.rules;
+  if (!options.alertmanager.empty()) {
+    all["alerting"]["alertmanagers"] = {
+        {{"static_configs", {{{"targets", {options.alertmanager}}}}}}};
+  }
+  return all.dump();
+}
+
+}  // namespace
+
+Prometheus::Prometheus(const std::vector<std::string>& targets, const Options& wanted)
+    : port_(free_port()) {
   std::string pattern = std::filesystem::temp_directory_path() / "volumeter-prometheus-XXXXXX";
   directory_ = ::mkdtemp(pattern.data());
-  std::string list;
-  for (const std::string& target : targets) list += (list.empty() ? "\"" : ", \"") + target + "\"";
-  std::ofstream(directory_ + "/prometheus.yml")
-      << "global: {scrape_interval: 1s, scrape_timeout: 1s}\n"
-      << "scrape_configs:\n- job_name: test\n  honor_labels: true\n"
-      << "  static_configs: [{targets: [" << list << "]}]\n";
+  std::ofstream(directory_ + "/prometheus.yml") << configuration(targets, wanted);
   Process::Options options;
   options.stderr_path = directory_ + "/log";
   process_ = std::make_unique<Process>(

@@ -15,8 +15,15 @@ std::optional<std::string> why_no_prometheus();
 
 class Prometheus {
  public:
-  // Scrapes http://<target>/metrics every second; a target is "127.0.0.1:1234".
-  explicit Prometheus(const std::vector<std::string>& targets);
+  struct Options {
+    std::string interval = "1s";                // of scrapes and rules
+    std::map<std::string, std::string> labels;  // of the targets
+    std::vector<std::string> rules;             // files
+    std::string alertmanager;                   // "127.0.0.1:1234"; empty: none
+  };
+  // Scrapes http://<target>/metrics as job "volumeter"; a target is "127.0.0.1:1234".
+  Prometheus(const std::vector<std::string>& targets, const Options& options);
+  explicit Prometheus(const std::vector<std::string>& targets) : Prometheus(targets, Options{}) {}
   ~Prometheus();
   Prometheus(const Prometheus&) = delete;
   Prometheus& operator=(const Prometheus&) = delete;

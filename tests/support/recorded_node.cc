@@ -203,6 +203,7 @@ HostPaths RecordedNode::host() const {
   HostPaths host;
   host.rootfs = directory_;
   host.procfs = directory_ + "/proc";
+  host.sysfs = directory_ + "/sys";  // this machine's disks have nothing to do with it
   return host;
 }
 
@@ -213,6 +214,7 @@ InventoryInput RecordedNode::input() const {
   input.kubelet = scanner.scan(host(), "/var/lib/kubelet").value();
   input.pod_logs = scan_pod_logs(host()).value();
   input.metadata = read_metadata();
+  input.pods_listed = true;
   input.devices.by_number = parse_partitions(read_fixture("recorded-node/partitions.txt"));
   add_backing_files(input.devices);
   return input;

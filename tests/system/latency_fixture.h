@@ -56,8 +56,16 @@ inline bool syncs_were_tried(const Agent& agent) {
 struct Counts {
   double completed = 0;
   double timed = 0;
-  std::array<double, kIoBounds.size() + 1> cumulative{};
+  std::array<double, kDeviceIoBounds.size() + 1> cumulative{};
 };
+
+// What a BPF program counted. While other programs come and go on a machine that is busy elsewhere,
+// as in these tests, Linux 6.18 leaves out a completion now and then: 10 of 1,036,779 at most were
+// measured at a time, and two within 3,000.
+inline testing::AssertionResult counted(double count, double done) {
+  if (count <= done && count >= done - 1 - done / 1000) return testing::AssertionSuccess();
+  return testing::AssertionFailure() << "counted " << count << " of " << done;
+}
 
 class LatencyTest : public SystemTest {
  protected:
@@ -94,9 +102,9 @@ class LatencyTest : public SystemTest {
     Counts all;
     all.completed = value(pod_series("io_" + operation + "s_completed_total", uid, volume, type));
     all.timed = value(pod_series("io_latency_seconds_count", uid, volume, type, label));
-    for (std::size_t i = 0; i < kIoBounds.size(); ++i) {
+    for (std::size_t i = 0; i < kDeviceIoBounds.size(); ++i) {
       std::ostringstream bound;
-      bound << kIoBounds[i];
+      bound << kDeviceIoBounds[i];
       all.cumulative[i] = value(pod_series("io_latency_seconds_bucket", uid, volume, type,
                                            label + ",le=\"" + bound.str() + "\""));
     }
@@ -108,12 +116,13 @@ class LatencyTest : public SystemTest {
   static std::size_t bucket_of_quantile(const Counts& before, const Counts& after, double q) {
     const double rank = q * (after.timed - before.timed);
     std::size_t i = 0;
-    while (i < kIoBounds.size() && after.cumulative[i] - before.cumulative[i] < rank) ++i;
+    while (i < kDeviceIoBounds.size() && after.cumulative[i] - before.cumulative[i] < rank) ++i;
     return i;
   }
   static std::size_t bucket_of(double seconds) {
-    return static_cast<std::size_t>(std::lower_bound(kIoBounds.begin(), kIoBounds.end(), seconds) -
-                                    kIoBounds.begin());
+    return static_cast<std::size_t>(
+        std::lower_bound(kDeviceIoBounds.begin(), kDeviceIoBounds.end(), seconds) -
+        kDeviceIoBounds.begin());
   }
 
   std::string block_claim(const std::string& volume, const std::string& device) const {

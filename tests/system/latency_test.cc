@@ -25,7 +25,7 @@ TEST_F(LatencyTest, ABlockVolumesCountsAreFiosExactly) {
     const double done = job[operation]["total_ios"];
     EXPECT_EQ(done, 3000);
     EXPECT_EQ(after.completed - before.completed, done) << operation;
-    EXPECT_EQ(after.timed - before.timed, done) << operation;
+    EXPECT_TRUE(counted(after.timed - before.timed, done)) << operation;
   }
   detach_loop(device);
 }
@@ -77,7 +77,7 @@ TEST_F(LatencyTest, ASlowDiskShowsOnItsClaimAlone) {
     slow.delay(0);
     const Counts after = counts("slow", "write");
     const std::size_t below = bucket_of(0.01);  // le="0.01"
-    EXPECT_EQ(after.timed - slow_before.timed, 50);
+    EXPECT_TRUE(counted(after.timed - slow_before.timed, 50));
     EXPECT_EQ(after.cumulative[below] - slow_before.cumulative[below], 0) << "none was so quick";
     for (const auto& [q, name] : {std::pair(0.5, "50.000000"), std::pair(0.99, "99.000000")}) {
       const double ns = job["write"]["clat_ns"]["percentile"][name];
@@ -172,7 +172,7 @@ TEST_F(LatencyTest, QueuesWithoutThrottlingOrAccountingAreMeasuredToo) {
       const Counts before = counts("raw", "write");
       fio({"--filename=" + device, "--rw=randwrite", "--size=16m", "--number_ios=500"});
       const Counts after = counts("raw", "write");
-      EXPECT_EQ(after.timed - before.timed, 500) << name;
+      EXPECT_TRUE(counted(after.timed - before.timed, 500)) << name;
       EXPECT_LE(bucket_of_quantile(before, after, 1), bucket_of(2)) << name << " gave nonsense";
     }
   }
@@ -201,14 +201,15 @@ TEST_F(LatencyTest, WithoutStatisticsTheIssueOfRequestsIsNoted) {
                                         "--number_ios=500"};
   fio(job);
   EXPECT_EQ(writes(), 0U);
-  EXPECT_EQ(memory->read(7).untimed, 500U) << "nobody knows their start";
-  EXPECT_EQ(memory->without_start(), 500U);
+  const std::uint64_t untimed = memory->read(7).untimed;
+  EXPECT_TRUE(counted(static_cast<double>(untimed), 500)) << "nobody knows their start";
+  EXPECT_EQ(memory->without_start(), untimed);
   auto issue = attach_latency_program(kRequestIssue, maps, true);
   ASSERT_TRUE(issue) << issue.error().message;
   memory->set_issuing(true);
   fio(job);
-  EXPECT_EQ(writes(), 500U);
-  EXPECT_EQ(memory->read(7).untimed, 500U);
+  EXPECT_TRUE(counted(static_cast<double>(writes()), 500));
+  EXPECT_EQ(memory->read(7).untimed, untimed);
   EXPECT_GT(memory->read(7).operations[BLOCK_WRITE].device_seconds, 0);
   EXPECT_LT(memory->read(7).operations[BLOCK_WRITE].device_seconds, 500);
   for (const int fd : *issue) ::close(fd);

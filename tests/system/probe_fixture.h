@@ -8,32 +8,21 @@
 #include <string>
 #include <vector>
 
-#include "system_test.h"
+#include "claim_fixture.h"
 
 namespace volumeter::test {
 namespace fs = std::filesystem;
 
-class ProbeTest : public SystemTest {
+class ProbeTest : public ClaimTest {
  protected:
-  void SetUp() override {
-    SystemTest::SetUp();
-    if (!IsSkipped()) api = std::make_unique<ApiServer>();
-  }
-
-  // The claim `shop/<name>`, used by a pod of its own; where its volume is to be mounted.
+  using ClaimTest::claim;
   std::string claim(const std::string& name, const std::string& annotations,
                     const std::string& mode = "Filesystem") {
-    ClaimSpec spec{"shop", name, "pv-" + name, "1Gi"};
+    ClaimSpec spec;
+    spec.name = name;
     spec.annotations_json = annotations;
     spec.mode = mode;
-    put_claim(*api, spec);
-    api->put("/api/v1/namespaces/shop", R"({"kind":"Namespace","metadata":{"name":"shop"}})");
-    put_pod(name);
-    return mode == "Block" ? "" : node->csi_dir("u-" + name, "pv-" + name);
-  }
-  void put_pod(const std::string& name, bool deleting = false) {
-    api->set_pod("u-" + name, pod_json("shop", name, "u-" + name, claim_volume_json("data", name),
-                                       "StatefulSet", "db", deleting));
+    return claim(spec);
   }
   static constexpr const char* kOn = R"("volumeter.io/probe":"on")";
 
@@ -46,27 +35,11 @@ class ProbeTest : public SystemTest {
     return where;
   }
 
-  void start(const std::vector<std::string>& more = {}, const Agent::Options& options = {}) {
-    std::vector<std::string> all = flags({"--kube.api-url=" + api->url(), "--interval=500ms",
-                                          "--worker.deadline=400ms", "--probe.interval=1s"});
-    all.insert(all.end(), more.begin(), more.end());
-    agent = std::make_unique<Agent>(all, options);
-    ASSERT_TRUE(agent->ready()) << agent->log();
+  void start(std::vector<std::string> more = {}, const Agent::Options& options = {}) {
+    more.insert(more.begin(), "--probe.interval=1s");
+    ClaimTest::start(more, options);
   }
 
-  static std::string series(const std::string& metric, const std::string& name,
-                            const std::string& more = "") {
-    return "volumeter_" + metric + R"({namespace="shop",persistentvolumeclaim=")" + name + "\"" +
-           more + "}";
-  }
-  [[nodiscard]] double value(const std::string& metric, const std::string& name,
-                             const std::string& more = "") const {
-    return agent->metric(series(metric, name, more)).value_or(0);
-  }
-  [[nodiscard]] bool has(const std::string& metric, const std::string& name,
-                         const std::string& more = "") const {
-    return agent->metric(series(metric, name, more)).has_value();
-  }
   [[nodiscard]] double reads(const std::string& name) const {
     return value("probe_duration_seconds_count", name, ",operation=\"read\"");
   }
@@ -92,8 +65,6 @@ class ProbeTest : public SystemTest {
     return names;
   }
 
-  std::unique_ptr<ApiServer> api;
-  std::unique_ptr<Agent> agent;
   std::string image;   // of the last probed()
   std::string device;  // likewise
 };
