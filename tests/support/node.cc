@@ -55,6 +55,11 @@ std::optional<std::string> why_no_mounts() {
 void enter_mount_namespace() {
   if (::unshare(CLONE_NEWNS) != 0) die("unshare");
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) die("make / private");
+  // As systemd does on a node: the system-call tracepoints are found there. Not every kernel has
+  // it.
+  if (::access("/sys/kernel/tracing/events", F_OK) != 0) {
+    ::mount("tracefs", "/sys/kernel/tracing", "tracefs", 0, nullptr);
+  }
 }
 
 void make_own_procfs(const std::string& directory) {

@@ -13,6 +13,20 @@
 namespace volumeter::test {
 namespace {
 
+TEST_F(SyncTest, WithoutTracefsTheLogSaysSo) {
+  node->mount_image(node->image("ext4", 32 << 20), "ext4", node->csi_dir(kPod, "data"));
+  Agent::Options options;
+  options.latency = true;
+  options.wrapper = {"unshare", "--mount", "--propagation=slave",
+                     "sh",      "-c",      "mount -t tmpfs none /sys/kernel/tracing && exec \"$@\"",
+                     "sh"};
+  const Agent blind(flags({"--interval=500ms", "--worker.deadline=400ms"}), options);
+  ASSERT_TRUE(eventually([&] { return syncs_were_tried(blind); }, 120s)) << blind.log();
+  if (blind.metric(program("fsync")) == 1) GTEST_SKIP() << "this kernel has fentry";
+  EXPECT_NE(blind.log().find("tracefs isn't mounted on /sys/kernel/tracing"), std::string::npos)
+      << blind.log();
+}
+
 TEST_F(SyncTest, CountsAreFiosExactly) {
   const std::string where = ext4_claim("data");
   const std::string other = ext4_claim("other");

@@ -4,6 +4,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -29,8 +30,6 @@ Error explain(const std::string& what, int code) {
         "that lets bpf(2) through; and functions are traced only where the kernel has fentry)";
   } else if (libbpf_get_error(btf__load_vmlinux_btf()) != 0) {
     error.message += " (the kernel has no type information: CONFIG_DEBUG_INFO_BTF)";
-  } else if (what.find("sys_") != std::string::npos && code == ENOENT) {
-    error.message += " (tracefs isn't mounted on /sys/kernel/tracing)";
   } else {
     error.message +=
         " (this kernel lacks what it is attached to, or has it otherwise: Linux 5.12 is the "
@@ -161,6 +160,12 @@ Result<std::vector<int>> attach_latency_program(const std::string& program,
     // Why the first way is closed says more than why the others are.
     if (attached || result.error().code == ENOENT) result = std::move(attached);
     if (result) break;
+  }
+  if (!result && ::access("/sys/kernel/tracing/events", F_OK) != 0) {
+    // First: what is long is cut on the way to the daemon.
+    result = Error{"tracefs isn't mounted on /sys/kernel/tracing, and without tracepoints: " +
+                       result.error().message,
+                   result.error().code};
   }
   return result;
 }
