@@ -10,10 +10,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <utility>
 
 #include "host/host.h"
 #include "mounts/mount_table.h"
+#include "volumeter/log.h"
 
 namespace volumeter {
 namespace {
@@ -86,6 +88,16 @@ std::uint64_t default_size(const BenchTarget& target) {
   if (target.device) return target.size;
   const std::uint64_t mib = target.available / 4 >> 20U;
   return std::clamp(mib << 20U, kLeastSize, kUsualSize);
+}
+
+void audit_writes(const BenchTarget& target, std::string_view command, std::uint64_t size) {
+  if (target.device) return;
+  const char* before_sudo = std::getenv("SUDO_USER");
+  audit("a benchmark writes to a volume",
+        {{"path", target.path},
+         {"command", std::string(command)},
+         {"asked_by", before_sudo != nullptr ? before_sudo : "uid " + std::to_string(::getuid())},
+         {"file_bytes", std::to_string(size)}});
 }
 
 Status check_room(const BenchTarget& target, std::uint64_t size) {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "blockio/test_file.h"
 #include "host/unique_fd.h"
@@ -36,6 +37,10 @@ std::uint64_t default_size(const BenchTarget& target);
 // Why there is too little room for a file of `size`, or nothing: a twentieth of what is free stays
 // free, at least.
 Status check_room(const BenchTarget& target, std::uint64_t size);
+
+// Says in the audit log that `command` is going to write a file of `size` in the directory, and who
+// started it.
+void audit_writes(const BenchTarget& target, std::string_view command, std::uint64_t size);
 
 // Writes the file's blocks, so that none is a hole, and makes them durable. `progress` is called
 // now and then with the bytes written; false ends it (ECANCELED).

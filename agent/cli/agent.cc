@@ -44,6 +44,14 @@ void keep_sweeping(EventLoop& loop, Server& server) {
   loop.after(kSweep, [&] { keep_sweeping(loop, server); });
 }
 
+std::string names_of(const Capabilities& capabilities) {
+  std::string names;
+  for (const auto& [name, granted] : capabilities) {
+    if (granted) names += (names.empty() ? "" : " ") + std::string(name);
+  }
+  return names;
+}
+
 int fail(const std::string& message) {
   log(LogLevel::kError, message);
   return 2;
@@ -64,6 +72,10 @@ int run_agent(const Config& config, const Measurers& measurers) {
   }
 
   for (LiveMeasurer* live : live_measurers(measurers, config.disabled_measurers)) live->prepare();
+  CollectorOptions options = collector_options(config);
+  options.capabilities = granted_capabilities();
+  log(LogLevel::kInfo, "starting",
+      {{"version", kVersion}, {"capabilities", names_of(options.capabilities)}});
   shed_capabilities();
 
   // Snapshots come and go: returning their memory to the kernel each time costs more than keeping
@@ -74,7 +86,7 @@ int run_agent(const Config& config, const Measurers& measurers) {
   const UniqueFd signals = signal_fd();
   EventLoop loop;
   MetadataSource metadata(metadata_options(config));
-  Collector collector(loop, config.host, metadata, measurers, collector_options(config));
+  Collector collector(loop, config.host, metadata, measurers, std::move(options));
   LiveCollector live(measurers, config.disabled_measurers);
   Routes routes(
       {config.telemetry_path, node_name(config), config.web_pages},

@@ -146,6 +146,7 @@ int run_bench(const BenchOptions& options, bool json) {
       return complain(fits.error().message, 2);
     }
   }
+  audit_writes(*target, "bench", size);
   stop_on_signals();
   Bench bench(*target, size);
   bench.caveats = caveats_of(*target);

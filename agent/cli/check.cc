@@ -95,6 +95,7 @@ int run_check(const CheckOptions& options, bool json) {
   if (const Status room = check_room(*target, kWorkloadRoom); !room) {
     return complain(room.error().message, kUsage);
   }
+  audit_writes(*target, "check", kWorkloadRoom);
   stop_on_signals();
   ProgressBar bar;
   WorkloadControl control;

@@ -200,6 +200,7 @@ void Collector::publish() {
   report_alert_wishes(*input.inventory, snapshot->measurements);
   add_walk_cpu(snapshot->measurements, walker_.cpu_seconds());
   add_programs(snapshot->measurements, tracer_.programs());
+  add_capabilities(snapshot->measurements, options_.capabilities);
   add_requests(snapshot->measurements, observer_.requests());
   {
     const std::lock_guard lock(mutex_);

@@ -20,6 +20,7 @@
 #include "collect/tracer.h"
 #include "collect/walker.h"
 #include "collect/workload_fit.h"
+#include "host/capabilities.h"
 #include "host/event_loop.h"
 #include "measure/all.h"
 #include "volumeter/snapshot.h"
@@ -32,6 +33,7 @@ struct CollectorOptions {
   DeletedFilesOptions deleted;
   TracerOptions tracer;
   ProberOptions prober;
+  Capabilities capabilities;
   bool all_volumes = false;  // configMap, secret, ... in /metrics too
 };
 

@@ -242,6 +242,13 @@ void Prober::submit(const EntryPtr& entry, ProbeFunction function) {
   entry->cancelled = false;
   if (!entry->record.outstanding_since) entry->record.outstanding_since = entry->began;
   entry->bursting = function == kBurst;
+  if (entry->plan.writes()) {
+    audit(entry->bursting ? "a burst writes to a volume" : "a pulse writes to a volume",
+          {{"volume", entry->name},
+           {"asked_by", entry->plan.asked_by},
+           {"way", std::string(to_string(entry->plan.way))},
+           {"bytes_at_most", std::to_string(entry->bursting ? kBurstWrites : kPulseWrites)}});
+  }
   WorkerJob job{function, entry->plan.target, static_cast<std::uint64_t>(entry->plan.way),
                 entry->plan.way == ProbeWay::kDevice};
   entry->job = pool_.submit(std::move(job), [this, entry](const JobResult& result) {

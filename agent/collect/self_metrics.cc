@@ -53,6 +53,11 @@ const MetricDesc kProgram = {
     "1 if this BPF program is attached, 0 if it can't be: the log says why.",
     MetricType::kGauge,
     {"program"}};
+const MetricDesc kCapability = {
+    "volumeter_capability_granted",
+    "1 if the agent was started with this capability, of those that it has a use for.",
+    MetricType::kGauge,
+    {"capability"}};
 const MetricDesc kBuildInfo = {"volumeter_build_info",
                                "What was built, from what. Always 1.",
                                MetricType::kGauge,
@@ -139,6 +144,12 @@ void add_programs(MeasurementSet& out, const std::vector<std::pair<std::string, 
   }
 }
 
+void add_capabilities(MeasurementSet& out, const Capabilities& capabilities) {
+  for (const auto& [name, granted] : capabilities) {
+    out.add(kCapability, std::vector{std::string(name)}, granted ? 1 : 0);
+  }
+}
+
 void add_walk_cpu(MeasurementSet& out, double seconds) {
   out.add(kWalkCpu, make_labels({}), seconds);
 }
@@ -173,9 +184,9 @@ void add_process(MeasurementSet& out) {
 }
 
 std::vector<const MetricDesc*> self_metric_families() {
-  return {&kDuration, &kSuccess, &kSourceUp, &kSourceTime, &kRequests,  &kRequestSeconds,
-          &kReceived, &kWorkers, &kWalkCpu,  &kProgram,    &kBuildInfo, &kCpu,
-          &kResident, &kVirtual, &kOpenFds,  &kMaxFds,     &kStart};
+  return {&kDuration, &kSuccess,  &kSourceUp, &kSourceTime, &kRequests,   &kRequestSeconds,
+          &kReceived, &kWorkers,  &kWalkCpu,  &kProgram,    &kCapability, &kBuildInfo,
+          &kCpu,      &kResident, &kVirtual,  &kOpenFds,    &kMaxFds,     &kStart};
 }
 
 }  // namespace volumeter

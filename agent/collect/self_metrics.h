@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "host/capabilities.h"
 #include "host/host.h"
 #include "kube/request_stats.h"
 #include "volumeter/measurement.h"
@@ -21,6 +22,7 @@ void add_requests(MeasurementSet& out, const std::vector<RequestStats>& requests
 void add_workers(MeasurementSet& out, const WorkerPool::Counts& counts);
 // BPF programs that are wanted, by name, and whether each is attached.
 void add_programs(MeasurementSet& out, const std::vector<std::pair<std::string, bool>>& programs);
+void add_capabilities(MeasurementSet& out, const Capabilities& capabilities);
 void add_walk_cpu(MeasurementSet& out, double seconds);
 void add_build_info(MeasurementSet& out);
 

@@ -81,6 +81,7 @@ struct Config {
 
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kLogfmt;
+  std::string audit_log;  // empty: standard error
 
   Output output = Output::kTable;  // df, bench and check
   DuOptions du;

@@ -4,12 +4,15 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
 #include "host/block_devices.h"
+#include "host/capabilities.h"
 #include "host/event_loop.h"
 #include "support/temp_directory.h"
+#include "volumeter/log.h"
 
 namespace volumeter {
 namespace {
@@ -67,6 +70,47 @@ TEST(Partitions, BadLinesCostOnlyThemselves) {
   ASSERT_EQ(devices.size(), 2U);
   EXPECT_EQ(devices.at({7, 3}).size_bytes, 49152U * 1024);
   EXPECT_EQ(devices.at({259, 1}).name, "nvme0n1");
+}
+
+TEST(AuditLog, IsWrittenWhateverTheLevelAndForgesNoLine) {
+  configure_log(LogLevel::kError, LogFormat::kJson);
+  testing::internal::CaptureStderr();
+  ASSERT_TRUE(configure_audit(""));
+  log(LogLevel::kWarn, "not this one");
+  audit("a pulse writes", {{"volume", "a\"b\n{\"msg\":\"forged\"}"}});
+  const std::string text = testing::internal::GetCapturedStderr();
+  configure_log(LogLevel::kInfo, LogFormat::kLogfmt);
+  EXPECT_EQ(text.find("not this one"), std::string::npos);
+  EXPECT_NE(text.find(R"("msg":"a pulse writes","volume":"a\"b)"), std::string::npos) << text;
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1) << text;
+}
+
+TEST(AuditLog, AFullFileIsKeptAndAnotherBegun) {
+  const test::TempDirectory directory;
+  const std::string path = directory.path() + "/audit.log";
+  ASSERT_TRUE(configure_audit(path));
+  const std::string text(100000, 'x');
+  for (int i = 0; i < 150; ++i) audit("a pulse writes", {{"volume", text}});
+  ASSERT_TRUE(configure_audit(""));
+  EXPECT_GT(std::filesystem::file_size(directory.path() + "/audit.1.log"), 9U << 20U);
+  EXPECT_LT(std::filesystem::file_size(path), 10U << 20U);
+  EXPECT_FALSE(configure_audit(directory.path()));
+}
+
+TEST(GrantedCapabilities, AreThePermittedOnes) {
+  const auto of = [](std::string_view status) {
+    std::string names;
+    for (const auto& [name, granted] : capabilities_in(status)) {
+      if (granted) names += std::string(name) + " ";
+    }
+    return names;
+  };
+  EXPECT_EQ(of("Name:\tx\nCapPrm:\t0000000000000004\nCapEff:\t0000000000000000\n"),
+            "DAC_READ_SEARCH ");
+  EXPECT_EQ(of("Name:\tx\nCapPrm:\t000000c000000006\n"),
+            "BPF DAC_OVERRIDE DAC_READ_SEARCH PERFMON ");
+  EXPECT_TRUE(capabilities_in("Name:\tx\n").empty());
+  EXPECT_TRUE(capabilities_in("\nCapPrm:\tzz").empty());
 }
 
 TEST(EventLoop, TimersFireInOrderAndCanBeCancelled) {

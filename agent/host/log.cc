@@ -1,5 +1,6 @@
 #include "volumeter/log.h"
 
+#include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
@@ -35,29 +36,34 @@ std::string quoted(std::string_view text) {
   return out + '"';
 }
 
+constexpr std::size_t kMostAudit = 10 << 20;  // bytes of a file
+
+std::shared_ptr<spdlog::logger> make_logger(spdlog::sink_ptr sink) {
+  auto made = std::make_shared<spdlog::logger>("volumeter", std::move(sink));
+  made->set_pattern("%v");
+  return made;
+}
+
 spdlog::logger& logger() {
-  static const auto instance = [] {
-    auto made = std::make_shared<spdlog::logger>("volumeter",
-                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%v");
-    return made;
-  }();
+  static const auto instance = make_logger(std::make_shared<spdlog::sinks::stderr_sink_mt>());
   return *instance;
 }
 
-}  // namespace
-
-void configure_log(LogLevel level, LogFormat format) {
-  g_format = format;
-  logger().set_level(to_spdlog(level));
-  logger().flush_on(spdlog::level::debug);
-  logger().set_pattern(format == LogFormat::kJson
-                           ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
-                           : "time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v",
-                       spdlog::pattern_time_type::utc);
+// Set once before threads start; null: nothing is audited.
+std::shared_ptr<spdlog::logger>& auditor() {
+  static std::shared_ptr<spdlog::logger> instance;
+  return instance;
 }
 
-void log(LogLevel level, std::string_view message, LogFields fields) {
+void set_pattern(spdlog::logger& to) {
+  to.flush_on(spdlog::level::debug);
+  to.set_pattern(g_format == LogFormat::kJson
+                     ? R"({"time":"%Y-%m-%dT%H:%M:%S.%eZ","level":"%l",%v})"
+                     : "time=%Y-%m-%dT%H:%M:%S.%eZ level=%l %v",
+                 spdlog::pattern_time_type::utc);
+}
+
+std::string line_of(std::string_view message, LogFields fields) {
   const bool json = g_format == LogFormat::kJson;
   std::string line = (json ? "\"msg\":" : "msg=") + quoted(message);
   for (const auto& [key, value] : fields) {
@@ -66,7 +72,42 @@ void log(LogLevel level, std::string_view message, LogFields fields) {
     line += json ? "\":" : "=";
     line += quoted(value);
   }
+  return line;
+}
+
+}  // namespace
+
+void configure_log(LogLevel level, LogFormat format) {
+  g_format = format;
+  logger().set_level(to_spdlog(level));
+  set_pattern(logger());
+}
+
+void log(LogLevel level, std::string_view message, LogFields fields) {
+  const std::string line = line_of(message, fields);
   logger().log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+Status configure_audit(const std::string& file) {
+  spdlog::sink_ptr sink;
+  try {
+    if (file.empty()) {
+      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    } else {
+      sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file, kMostAudit, 1);
+    }
+  } catch (const spdlog::spdlog_ex& error) {
+    return Error{error.what()};
+  }
+  auditor() = make_logger(std::move(sink));
+  set_pattern(*auditor());
+  return Done{};
+}
+
+void audit(std::string_view message, LogFields fields) {
+  if (auditor() == nullptr) return;
+  const std::string line = line_of(message, fields);
+  auditor()->info(spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace volumeter

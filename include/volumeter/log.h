@@ -7,6 +7,8 @@
 #include <string_view>
 #include <utility>
 
+#include "volumeter/result.h"
+
 namespace volumeter {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
@@ -18,5 +20,13 @@ using LogFields = std::initializer_list<std::pair<std::string_view, std::string>
 void configure_log(LogLevel level, LogFormat format);
 
 void log(LogLevel level, std::string_view message, LogFields fields = {});
+
+// Where audit() writes: empty: standard error, whatever the level; else this file, which is opened
+// at once and appended to. At 10 MiB it is renamed to end in ".1" (before a suffix), and begun
+// anew. Call once, after configure_log().
+Status configure_audit(const std::string& file);
+
+// One line for whatever is about to be written to a volume.
+void audit(std::string_view message, LogFields fields);
 
 }  // namespace volumeter

@@ -48,6 +48,11 @@ const MetricDesc kAllMessages = {"volumeter_kernel_messages_total",
                                  "kind, since the agent started.",
                                  MetricType::kCounter,
                                  {"kind"}};
+const MetricDesc kFollowed = {"volumeter_kernel_log_followed",
+                              "1 if the kernel's log can be read, 0 if it may not be: the agent's "
+                              "log says why.",
+                              MetricType::kGauge,
+                              {}};
 const MetricDesc kLost = {"volumeter_kernel_messages_lost_total",
                           "Lines of the kernel's log that were overwritten before the agent could "
                           "read them.",
@@ -140,6 +145,7 @@ void add_errors(const HostPaths& host, const Inventory& inventory, const KernelL
       out.add(metric.filesystem, std::move(labels), value);
     });
   }
+  out.add(kFollowed, std::vector<std::string>{}, counts != nullptr ? 1 : 0);
   if (counts == nullptr || totals == nullptr) return;
   for (const Device& device : inventory.devices) {
     if (device.sole_user || !device.used) continue;
@@ -184,8 +190,8 @@ void find_errors(const HostPaths& host, const MessageTotals* totals, Snapshot& s
 }
 
 std::vector<const MetricDesc*> error_families() {
-  std::vector<const MetricDesc*> all = {&kDeviceMessages, &kAllMessages, &kLost, &kMessages.claim,
-                                        &kMessages.pod};
+  std::vector<const MetricDesc*> all = {&kDeviceMessages, &kAllMessages,    &kFollowed,
+                                        &kLost,           &kMessages.claim, &kMessages.pod};
   for (const Metric* metric : {&kErrors, &kFirst, &kLast}) {
     all.insert(all.end(), {&metric->volume.claim, &metric->volume.pod, &metric->filesystem});
   }

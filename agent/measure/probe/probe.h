@@ -54,6 +54,9 @@ struct PulseAnswer {
 
 // Bytes that must be left for a pulse to write: the last ones aren't ours.
 inline constexpr std::uint64_t kPulseLeastRoom = 1 << 20;
+inline constexpr std::uint32_t kPulseMostBlock = 65536;  // bytes; of 4096, where that will do
+// Bytes that a pulse writes at most: a block, twice.
+inline constexpr std::uint64_t kPulseWrites = 2 * kPulseMostBlock;
 
 inline constexpr unsigned kBurstDepth = 16;
 inline constexpr std::uint32_t kBurstOperations = 512;  // reads, and as many writes
@@ -61,7 +64,9 @@ inline constexpr std::uint32_t kBurstBlock = 4096;      // bytes
 inline constexpr std::uint64_t kBurstFile = 4 << 20;    // bytes
 inline constexpr std::uint32_t kBurstLayoutBlock = 64
                                                    << 10;  // bytes, of the writes that lay it out
-inline constexpr std::uint64_t kBurstNs = 1'000'000'000;   // from opening to closing its file
+// Bytes that it writes at most: the file, and then its writes.
+inline constexpr std::uint64_t kBurstWrites = kBurstFile + kBurstOperations * kBurstBlock;
+inline constexpr std::uint64_t kBurstNs = 1'000'000'000;  // from opening to closing its file
 
 struct BurstAnswer {
   struct Part {

@@ -17,8 +17,7 @@
 namespace volumeter::probe {
 namespace {
 
-constexpr std::uint32_t kBlock = 4096;       // bytes
-constexpr std::uint32_t kMostBlock = 65536;  // where a filesystem wants more
+constexpr std::uint32_t kBlock = 4096;  // bytes
 
 // Whether what is left to those who aren't root is enough: the last bytes aren't ours. A filesystem
 // that has no size has no end.
@@ -38,7 +37,7 @@ class Pulse {
     const TestFile file = make_file(directory, way);
     if (!file.fd) return file.error;
     const std::uint32_t length = std::max(kBlock, direct_alignment(file.fd.get()).offset);
-    if (length > kMostBlock) return EINVAL;
+    if (length > kPulseMostBlock) return EINVAL;
     enter(PulseStage::kFirstWrite);
     IoRequest request{IoKind::kDurableWrite, 0, length, written().data(), 0};
     if (const int error = run(file.fd.get(), request); error != 0) return error;
@@ -102,11 +101,11 @@ class Pulse {
   }
 
   static DirectBuffer& written() {
-    static DirectBuffer buffer(kMostBlock);
+    static DirectBuffer buffer(kPulseMostBlock);
     return buffer;
   }
   static DirectBuffer& read() {
-    static DirectBuffer buffer(kMostBlock);
+    static DirectBuffer buffer(kPulseMostBlock);
     return buffer;
   }
 };
