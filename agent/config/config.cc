@@ -79,6 +79,17 @@ class Parser {
 
   [[nodiscard]] std::vector<std::string> names() const { return names_; }
 
+  [[nodiscard]] std::string reference() const {
+    std::string out = "## Flags of `agent` and `df`\n\n" + table_of(app_, true);
+    for (const CLI::App* command : app_.get_subcommands([](const CLI::App*) { return true; })) {
+      const std::string table = table_of(*command, false);
+      if (table.empty()) continue;
+      out += "\n## Options of `" + command->get_name() + "`\n\n" + command->get_description() +
+             ".\n\n" + table;
+    }
+    return out;
+  }
+
  private:
   // The environment stands between the command line and the config file, which CLI11 would read
   // first; and a wrong value there is as wrong as one given by hand. Last argument first, as
@@ -95,6 +106,36 @@ class Parser {
     }
     std::reverse(arguments.begin(), arguments.end());
     return arguments;
+  }
+
+  static std::string default_of(const CLI::Option& option) {
+    if (!option.get_fnames().empty()) return "`true`";
+    std::string text = option.get_default_str();
+    if (text.starts_with('[')) text = text.substr(1, text.size() - 2);  // of a list
+    return text.empty() || text == "\"\"" ? "–" : "`" + text + "`";
+  }
+
+  static std::string table_of(const CLI::App& app, bool environment) {
+    std::string rows;
+    for (const CLI::Option* option : app.get_options()) {
+      const auto& names = option->get_lnames();
+      if (!names.empty() && (names.front() == "help" || names.front() == "version")) continue;
+      std::string shown = names.empty() ? option->get_name(true) : "";
+      for (const std::string& name : option->get_snames()) shown += "-" + name + ", ";
+      if (!names.empty()) {
+        shown += (option->get_fnames().empty() ? "--" : "--[no-]") + names.front();
+      }
+      rows += "| `" + shown + "` | ";
+      if (environment) {
+        const bool has = names.front() != "config.file";
+        rows += (has ? "`" + environment_name("--" + names.front()) + "`" : "–") + " | ";
+      }
+      rows += default_of(*option) + " | " + option->get_description() + " |\n";
+    }
+    if (rows.empty()) return rows;
+    return (environment ? "| flag | environment | default | meaning |\n| --- | --- | --- | --- |\n"
+                        : "| option | default | meaning |\n| --- | --- | --- |\n") +
+           rows;
   }
 
   template <class T>
@@ -278,6 +319,11 @@ std::vector<std::string> flag_names(const std::vector<std::string>& measurers) {
   std::vector<std::string> names = Parser(measurers, {}).names();
   names.emplace_back("--config.file");
   return names;
+}
+
+std::string flag_reference(const std::vector<std::string>& measurers,
+                           const std::vector<std::string>& profiles) {
+  return Parser(measurers, profiles).reference();
 }
 
 ParsedConfig parse_config(int argc, const char* const* argv,

@@ -106,5 +106,8 @@ ParsedConfig parse_config(int argc, const char* const* argv,
 // Every flag and its environment variable, for docs: "--interval" -> "VOLUMETER_INTERVAL".
 std::vector<std::string> flag_names(const std::vector<std::string>& measurers);
 std::string environment_name(const std::string& flag);
+// All of them, and the subcommands' options, as Markdown tables: docs/configuration.md.
+std::string flag_reference(const std::vector<std::string>& measurers,
+                           const std::vector<std::string>& profiles);
 
 }  // namespace volumeter

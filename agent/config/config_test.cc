@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "benchmark/job.h"
+#include "measure/all.h"
 #include "volumeter/duration.h"
 
 namespace volumeter {
@@ -111,6 +113,25 @@ TEST(Config, EveryFlagIsDocumented) {
       EXPECT_NE(docs.find("`" + environment_name(flag) + "`"), std::string::npos) << flag;
     }
   }
+}
+
+// docs/configuration.md is written from the flags themselves: UPDATE_GOLDEN=1 does so.
+TEST(Config, TheReferenceIsWhatTheFlagsSay) {
+  const std::string path = std::string(SOURCE_DIR) + "/docs/configuration.md";
+  std::vector<std::string> names;
+  for (const auto& measurer : make_all_measurers(HostPaths{})) names.emplace_back(measurer->name());
+  std::vector<std::string> profiles;
+  for (const JobSpec& profile : all_profiles()) profiles.push_back(profile.name);
+  const std::string reference = flag_reference(names, profiles);
+  std::ifstream file(path);
+  const std::string docs{std::istreambuf_iterator<char>(file), {}};
+  const auto begin = docs.find("## Flags of");
+  ASSERT_NE(begin, std::string::npos);
+  if (std::getenv("UPDATE_GOLDEN") != nullptr) {
+    std::ofstream(path) << docs.substr(0, begin) << reference;
+    return;
+  }
+  EXPECT_EQ(docs.substr(begin), reference);
 }
 
 }  // namespace
