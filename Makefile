@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 CMAKE_BUILD = cmake --build --preset
 
-.PHONY: build run demo test test-vm bench lint format clean deps deps-build
+.PHONY: build image deb run demo test test-vm bench lint format clean deps deps-build
 
 deps-build:
 	@scripts/install-deps.sh build
@@ -13,6 +13,14 @@ deps:
 build: deps-build  ## build/release/volumeter
 	@cmake --preset release > /dev/null
 	$(CMAKE_BUILD) release --target volumeter
+
+image: ## the container image, with docker, podman or buildah
+	@scripts/build-image.sh
+
+deb: deps-build  ## build/release/volumeter_*.deb
+	@cmake --preset release > /dev/null
+	$(CMAKE_BUILD) release --target volumeter
+	@cd build/release && cpack -G DEB
 
 run: deps-build  ## the agent on this machine's kubelet, or on a demonstration node
 	@cmake --preset release > /dev/null

@@ -5,6 +5,8 @@ install(FILES ${PROJECT_SOURCE_DIR}/deploy/systemd/volumeter.service DESTINATION
 install(FILES ${PROJECT_SOURCE_DIR}/deploy/systemd/volumeter.conf DESTINATION /etc/volumeter)
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE DESTINATION share/doc/volumeter RENAME copyright)
 
+# Packing builds nothing but what is packed.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME volumeter)
 set(CPACK_PACKAGE_VERSION ${PROJECT_VERSION})

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `make test`: every test on the plain build, again as if on Linux 5.10, under AddressSanitizer with
 # UBSan and under ThreadSanitizer; those that depend on the kernel on Debian's stock one, too, in a
-# virtual machine; then each parser's fuzz target for a few seconds.
+# virtual machine; then each parser's fuzz target for a few seconds; and the image, built and run.
 #   PRESETS="dev" scripts/test.sh    only these
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -45,6 +45,8 @@ build_fuzz() {
   build fuzz --target fuzz_mountinfo fuzz_kube fuzz_vol_data fuzz_names fuzz_walks fuzz_tree fuzz_stats fuzz_values fuzz_kmsg fuzz_web_config
 }
 
+build_image() { tests/image/build.sh build/image; }
+
 # The plain build's tests mostly wait, so what the others need is built beside them, when nothing
 # else wants the processor. Should it fail, the stage says so when it builds again.
 ahead=
@@ -57,6 +59,7 @@ build_ahead() {
       case $preset in
         asan-ubsan | tsan) build_sanitized "$preset" ;;
         fuzz) build_fuzz ;;
+        image) build_image ;;
         *) continue ;;
       esac
       touch "build/$preset.built"
@@ -93,7 +96,7 @@ end_beside() {
 trap end_beside EXIT
 
 failed=0
-presets=${PRESETS:-dev vm asan-ubsan tsan fuzz}
+presets=${PRESETS:-dev vm asan-ubsan tsan fuzz image}
 for preset in $presets; do
   if [ "$preset" != dev ] && [ "$preset" != vm ]; then
     finish_patient
@@ -101,6 +104,13 @@ for preset in $presets; do
   fi
   if [ "$preset" = fuzz ]; then
     fuzz
+    continue
+  fi
+  if [ "$preset" = image ]; then
+    # What is built in the background, or has failed there.
+    [ -e build/image.built ] || build_image
+    echo "== test: image"
+    GTEST_BRIEF=1 build/dev/tests/image_tests || failed=1
     continue
   fi
   if [ "$preset" = vm ]; then
