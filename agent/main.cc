@@ -71,11 +71,12 @@ int main(int argc, char** argv) {
   const Config& config = parsed.config;
   if (config.command == "du") return run_du(config.du);
   configure_log(config.command == "df" ? LogLevel::kError : config.log_level, config.log_format);
-  if (const Status audited = configure_audit(config.audit_log); !audited) {
+  const bool json = config.output == Output::kJson;
+  const AuditTo otherwise = json ? AuditTo::kSystemLog : AuditTo::kStandardError;
+  if (const Status audited = configure_audit(config.audit_log, otherwise); !audited) {
     std::fprintf(stderr, "--audit.log: %s\n", audited.error().message.c_str());
     return 2;
   }
-  const bool json = config.output == Output::kJson;
   if (config.command == "bench") return run_bench(config.bench, json);
   if (config.command == "check") return run_check(config.check, json);
   const Measurers measurers =

@@ -244,9 +244,9 @@ class Parser {
     flag("log.level", log_level_, "debug, info, warn or error")
         ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
     flag("log.format", log_format_, "logfmt or json")->check(CLI::IsMember({"logfmt", "json"}));
-    flag(
-        "audit.log", config_.audit_log,
-        "File for a line on whatever is about to be written to a volume (default: standard error)");
+    flag("audit.log", config_.audit_log,
+         "File for a line on whatever is about to be written to a volume (default: standard error; "
+         "with -o json the system's log)");
   }
 
   static void check_url(const std::string& flag, std::string& url) {

@@ -2,6 +2,7 @@
 
 #include <spdlog/sinks/rotating_file_sink.h>
 #include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/syslog_sink.h>
 #include <spdlog/spdlog.h>
 
 #include <memory>
@@ -88,13 +89,15 @@ void log(LogLevel level, std::string_view message, LogFields fields) {
   logger().log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
 }
 
-Status configure_audit(const std::string& file) {
+Status configure_audit(const std::string& file, AuditTo otherwise) {
   spdlog::sink_ptr sink;
   try {
-    if (file.empty()) {
-      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
-    } else {
+    if (!file.empty()) {
       sink = std::make_shared<spdlog::sinks::rotating_file_sink_mt>(file, kMostAudit, 1);
+    } else if (otherwise == AuditTo::kSystemLog) {
+      sink = std::make_shared<spdlog::sinks::syslog_sink_mt>("volumeter", LOG_PID, LOG_USER, true);
+    } else {
+      sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
     }
   } catch (const spdlog::spdlog_ex& error) {
     return Error{error.what()};

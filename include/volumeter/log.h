@@ -21,10 +21,12 @@ void configure_log(LogLevel level, LogFormat format);
 
 void log(LogLevel level, std::string_view message, LogFields fields = {});
 
-// Where audit() writes: empty: standard error, whatever the level; else this file, which is opened
-// at once and appended to. At 10 MiB it is renamed to end in ".1" (before a suffix), and begun
-// anew. Call once, after configure_log().
-Status configure_audit(const std::string& file);
+// Where audit() writes: to this file, which is opened at once and appended to; at 10 MiB it is
+// renamed to end in ".1" (before a suffix), and begun anew. Without a file, `otherwise`: standard
+// error whatever the level, or syslog(3), where there is one, for programs whose output is
+// somebody's input. Call once, after configure_log().
+enum class AuditTo { kStandardError, kSystemLog };
+Status configure_audit(const std::string& file, AuditTo otherwise = AuditTo::kStandardError);
 
 // One line for whatever is about to be written to a volume.
 void audit(std::string_view message, LogFields fields);

@@ -73,6 +73,21 @@ TEST_F(AuditTest, BenchmarksAreThereBeforeTheyWrite) {
   EXPECT_NE(text.find(R"(file_bytes="16777216")"), std::string::npos) << text;
 }
 
+// In a Job's log both outputs are one.
+TEST_F(AuditTest, JsonStaysJson) {
+  const std::string where = node->csi_dir("u", "v");
+  node->mount_image(node->image("ext4", 200 << 20), "ext4", where);
+  const std::vector<std::string> bench = {VOLUMETER_PATH, "bench",     where,   "--profile",
+                                          "fsync",        "--runtime", "100ms", "--ramp",
+                                          "1ms",          "--size",    "16M"};
+  EXPECT_NE(run(bench).text.find("msg=\"a benchmark writes to a volume\""), std::string::npos);
+  std::vector<std::string> as_json = bench;
+  as_json.insert(as_json.end(), {"-o", "json"});
+  const std::string text = run(as_json).text;
+  EXPECT_TRUE(text.starts_with("{")) << text;
+  EXPECT_EQ(text.find("a benchmark writes"), std::string::npos) << text;
+}
+
 TEST_F(AuditTest, AFileThatCannotBeOpenedIsAWrongFlag) {
   const Output out = run({VOLUMETER_PATH, "--audit.log=" + node->directory(), "bench", "/tmp"});
   EXPECT_EQ(out.code, 2);

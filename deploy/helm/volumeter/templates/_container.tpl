@@ -63,10 +63,10 @@ allowPrivilegeEscalation: false
 capabilities:
   drop: [ALL]
   add:
-    # The kubelet's directories of pods are 0750.
+    # For walks of directories that belong to workloads' users.
     - DAC_READ_SEARCH
     {{- if ne .Values.profile "observe" }}
-    # To load BPF programs that count (Linux 5.8; without them latencies are absent).
+    # To load BPF programs that count; from Linux 5.12 on. Without them latencies are absent.
     - BPF
     - PERFMON
     {{- end }}

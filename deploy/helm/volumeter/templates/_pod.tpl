@@ -1,7 +1,7 @@
 {{- define "volumeter.podSettings" -}}
 serviceAccountName: {{ include "volumeter.serviceAccountName" . }}
 automountServiceAccountToken: true
-# A Service's variables would be taken for flags (VOLUMETER_*).
+# The environment is for flags (VOLUMETER_*); Services' variables would only look like some.
 enableServiceLinks: false
 # The host's mount table is /proc/1/mountinfo. And as pid 1 of a namespace of its own the container
 # couldn't end while a worker sleeps in a dead filesystem.
