@@ -5,6 +5,8 @@ if(VOLUMETER_WERROR)
 endif()
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
   add_compile_definitions(_FORTIFY_SOURCE=2)
+  # The same wherever it is built.
+  add_compile_options(-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
 endif()
 add_link_options(-Wl,-z,relro,-z,now -Wl,--as-needed)
 if(VOLUMETER_SANITIZE)

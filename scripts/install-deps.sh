@@ -7,13 +7,13 @@
 #   scripts/install-deps.sh         all of it, for `make test`, `make lint` and `make bench` too
 set -eu
 
-binary="ca-certificates cmake ninja-build g++ pkg-config file
+binary="ca-certificates cmake ninja-build g++ pkg-config file dpkg-dev
   libmount-dev libcurl4-openssl-dev nlohmann-json3-dev libcli11-dev libspdlog-dev
   libmicrohttpd-dev prometheus-cpp-dev zlib1g-dev libbpf-dev bpftool clang libseccomp-dev libcap-dev liburing-dev
   libyaml-cpp-dev"
 build="$binary git make libgtest-dev libbenchmark-dev libfuse3-dev e2fsprogs xfsprogs btrfs-progs"
 tests="libclang-rt-14-dev clang-format clang-tidy prometheus prometheus-alertmanager prometheus-node-exporter
-  buildah crun debootstrap curl fio ioping redis-server postgresql lvm2 cryptsetup-bin mdadm gdu python3-jsonschema jq openssl qemu-system-x86 busybox-static kmod cpio
+  buildah runc debootstrap curl fio ioping redis-server postgresql lvm2 cryptsetup-bin mdadm gdu python3-jsonschema jq openssl qemu-system-x86 busybox-static kmod cpio
   chromium"
 # Whoever has Node.js and npm from elsewhere keeps them: Debian's npm would replace them.
 command -v npm > /dev/null || tests="$tests nodejs npm"

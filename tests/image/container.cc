@@ -100,22 +100,22 @@ Json bundle_of(const Container::Options& options) {
 
 Container::Container(const Options& options)
     : name_("volumeter-test-" + std::to_string(::getpid())),
-      state_(options.directory + "/crun"),
+      state_(options.directory + "/runc"),
       log_path_(options.directory + "/log") {
   std::filesystem::create_directories(options.directory);
   std::ofstream(options.directory + "/config.json") << bundle_of(options).dump(1) << std::flush;
   Process::Options process;
   process.stderr_path = log_path_;
-  process_ = std::make_unique<Process>(
-      std::vector<std::string>{"crun", "--root", state_, "--cgroup-manager=disabled", "run",
-                               "--bundle", options.directory, name_},
-      process);
+  process_ =
+      std::make_unique<Process>(std::vector<std::string>{"runc", "--root", state_, "run",
+                                                         "--bundle", options.directory, name_},
+                                process);
 }
 
 Container::~Container() {
-  run({"crun", "--root", state_, "--cgroup-manager=disabled", "kill", name_, "TERM"});
+  run({"runc", "--root", state_, "kill", name_, "TERM"});
   process_->wait(10s);
-  run({"crun", "--root", state_, "--cgroup-manager=disabled", "delete", "--force", name_});
+  run({"runc", "--root", state_, "delete", "--force", name_});
 }
 
 std::string Container::log() const { return read_all(log_path_); }
@@ -134,7 +134,7 @@ int Container::port(std::chrono::milliseconds limit) const {
 }
 
 pid_t Container::pid() const {
-  const Output state = run({"crun", "--root", state_, "--cgroup-manager=disabled", "state", name_});
+  const Output state = run({"runc", "--root", state_, "state", name_});
   return Json::parse(state.text)["pid"].get<pid_t>();
 }
 

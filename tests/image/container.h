@@ -19,7 +19,7 @@ class Container {
     std::vector<std::string> more_flags;  // after the manifest's
     std::vector<std::string> entrypoint;  // of the image
   };
-  // Uses crun. The container shares this process' network.
+  // Uses runc. The container shares this process' network.
   explicit Container(const Options& options);
   ~Container();
   Container(const Container&) = delete;

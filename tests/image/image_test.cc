@@ -75,7 +75,9 @@ TEST_F(ImageTest, ListsEveryFlagAndSaysWhatItIs) {
   for (std::size_t at = docs.find("| `--"); at != std::string::npos;
        at = docs.find("| `--", at + 1)) {
     const std::string flag = docs.substr(at + 3, docs.find('`', at + 3) - at - 3);
-    if (docs.compare(at + 3 + flag.size(), 5, "` | `") != 0 && flag != "--config.file") continue;
+    // Subcommands' options have no environment variable.
+    if (docs.find("` | `VOLUMETER_", at) != at + 3 + flag.size() && flag != "--config.file")
+      continue;
     EXPECT_NE(help.text.find(flag), std::string::npos) << flag;
     ++flags;
   }
