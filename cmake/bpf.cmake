@@ -16,6 +16,7 @@ function(volumeter_bpf name)
     OUTPUT ${skeleton}
     COMMAND ${VOLUMETER_BPF_CLANG} -target bpf -mcpu=v3 -D__TARGET_ARCH_${arch} -O2 -g -Wall -Werror
             -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE}
+            -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -fdebug-compilation-dir=.
             -c ${CMAKE_CURRENT_SOURCE_DIR}/${name}.bpf.c -o ${object}
     COMMAND sh -c "{ echo '// NOLINTBEGIN: generated' && '${VOLUMETER_BPFTOOL}' gen skeleton \
 '${object}' name ${name}_bpf && echo '// NOLINTEND'; } > '${skeleton}'"

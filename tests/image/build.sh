@@ -53,4 +53,3 @@ lay_out() {  # image directory
 }
 lay_out localhost/volumeter-test "$out/rootfs"
 lay_out localhost/volumeter-test-deb "$out/deb"
-buildah push -q localhost/volumeter-test "docker-archive:$out/volumeter.tar"
