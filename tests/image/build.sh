@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the image and the package as `make image` and `make deb` do, with buildah, on a Debian 12
 # that debootstrap lays out with this machine's sources of packages.
-#   tests/image/build.sh DIRECTORY   leaves image.json, rootfs/ and deb/ there
+#   tests/image/build.sh DIRECTORY   leaves image.json, sbom.json, rootfs/ and deb/ there
 set -euo pipefail
 mkdir -p "$1"
 out=$(cd "$1" && pwd)
@@ -53,3 +53,4 @@ lay_out() {  # image directory
 }
 lay_out localhost/volumeter-test "$out/rootfs"
 lay_out localhost/volumeter-test-deb "$out/deb"
+scripts/sbom.sh "$out/rootfs" 0.1.0 > "$out/sbom.json"

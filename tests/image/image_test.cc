@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "image/container.h"
 #include "support/node.h"
@@ -65,6 +66,25 @@ TEST_F(ImageTest, HoldsTheBinaryWhatItLinksAndTheirLicences) {
       << "by which scanners know what is in it";
   EXPECT_EQ(run({"file", "-b", image_path("rootfs/usr/bin/volumeter")}).text.find("not stripped"),
             std::string::npos);
+}
+
+// Each library that is there, by its package and version.
+TEST_F(ImageTest, ItsListOfPartsIsWhole) {
+  const Json parts = Json::parse(read_all(image_path("sbom.json")));
+  EXPECT_EQ(parts["bomFormat"], "CycloneDX");
+  std::set<std::string> listed;
+  for (const Json& part : parts["components"]) {
+    listed.insert(part["name"].get<std::string>());
+    EXPECT_NE(part["version"].get<std::string>(), "") << part;
+  }
+  // This machine has them from the same packages.
+  for (const auto& library :
+       fs::directory_iterator(image_path("rootfs/usr/lib/x86_64-linux-gnu"))) {
+    const std::string name = library.path().filename();
+    Output owner = run({"dpkg", "-S", "/usr/lib/x86_64-linux-gnu/" + name});
+    if (owner.code != 0) owner = run({"dpkg", "-S", "/lib/x86_64-linux-gnu/" + name});
+    EXPECT_TRUE(listed.contains(owner.text.substr(0, owner.text.find(':')))) << owner.text;
+  }
 }
 
 TEST_F(ImageTest, ListsEveryFlagAndSaysWhatItIs) {
