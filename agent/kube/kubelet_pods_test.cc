@@ -167,5 +167,21 @@ TEST_F(KubeletPodsTest, SaysWhichPermissionIsMissing) {
       << kubelet_state(source).problem;
 }
 
+TEST_F(KubeletPodsTest, SaysSoOfItsMetricsToo) {
+  ApiServer kubelet(key("node"), certificate("node"));
+  kubelet.answer_with("/metrics", 403, "Forbidden");
+  MetadataOptions own = options(kubelet);
+  own.health.refresh_of_none = Seconds(0.05);
+  testing::internal::CaptureStderr();
+  bool twice = false;
+  {
+    MetadataSource source(own);
+    twice = eventually([&] { return kubelet.requests("/metrics") >= 2; });
+  }
+  const std::string log = testing::internal::GetCapturedStderr();
+  EXPECT_TRUE(twice);
+  EXPECT_NE(log.find("nodes/metrics"), std::string::npos) << log;
+}
+
 }  // namespace
 }  // namespace volumeter

@@ -40,7 +40,10 @@ std::optional<std::chrono::seconds> retry_after(CURL* curl, const std::string& b
 // What to do about a status, where it isn't plain.
 std::string advice(int status, const ApiOptions& options, const ApiRequest& request) {
   if (status == 401) return " (is the token valid?)";
-  if (status == 403 && options.source == "kubelet") return " (needs \"get\" on nodes/pods)";
+  if (status == 403 && options.source == "kubelet") {
+    return request.path.starts_with("/metrics") ? " (needs \"get\" on nodes/metrics)"
+                                                : " (needs \"get\" on nodes/pods)";
+  }
   if (status == 403) return " (needs \"" + request.verb + "\" on " + request.resource + ")";
   return {};
 }

@@ -33,7 +33,7 @@ Error explain(const std::string& what, int code) {
   } else {
     error.message +=
         " (this kernel lacks what it is attached to, or has it otherwise: Linux 5.12 is the "
-        "oldest that is served)";
+        "oldest that is served; or it is locked down, /sys/kernel/security/lockdown says)";
   }
   return error;
 }
