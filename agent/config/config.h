@@ -79,9 +79,9 @@ struct Config {
   std::string kubelet_url;      // empty: pods come from the API server
   bool kubelet_insecure_tls = false;
 
+  std::string audit_log;  // empty: standard error
   LogLevel log_level = LogLevel::kInfo;
   LogFormat log_format = LogFormat::kLogfmt;
-  std::string audit_log;  // empty: standard error
 
   Output output = Output::kTable;  // df, bench and check
   DuOptions du;

@@ -113,6 +113,16 @@ TEST(GrantedCapabilities, AreThePermittedOnes) {
   EXPECT_TRUE(capabilities_in("\nCapPrm:\tzz").empty());
 }
 
+TEST(GrantedCapabilities, EachHasItsRowInTheDocs) {
+  std::ifstream file(std::string(SOURCE_DIR) + "/docs/permissions.md");
+  const std::string docs{std::istreambuf_iterator<char>(file), {}};
+  const Capabilities all = granted_capabilities();
+  ASSERT_FALSE(all.empty());
+  for (const auto& [name, granted] : all) {
+    EXPECT_NE(docs.find("\n| `" + std::string(name) + "` | "), std::string::npos) << name;
+  }
+}
+
 TEST(EventLoop, TimersFireInOrderAndCanBeCancelled) {
   EventLoop loop;
   std::string order;

@@ -1,12 +1,19 @@
 // What a fleet of agents asks of the API server: real metadata clients, one for each node, against
 // a stand-in for it. At rest, when all start at once, when it is restarted, when it refuses.
 //   bench_fleet [nodes]
-#include <sys/resource.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <new>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,6 +21,7 @@
 #include "bench/support.h"
 #include "fleet/stand_in.h"
 #include "kube/metadata_source.h"
+#include "volumeter/log.h"
 
 namespace volumeter::bench {
 namespace {
@@ -36,42 +44,80 @@ MetadataOptions options_of(int node, const std::string& url) {
   return options;
 }
 
+// What the processes share. Each has some of the clients: one may not have so many open files.
+struct Shared {
+  std::atomic<int> port{0};
+  std::atomic<bool> stop{false};
+  std::array<std::atomic<int>, 64> well{};  // by process
+};
+
+using Clients = std::vector<std::unique_ptr<MetadataSource>>;
+
+// How many know all of their claims, and whether the API answers them now.
+int count_well(const Clients& clients) {
+  return static_cast<int>(std::count_if(clients.begin(), clients.end(), [](const auto& client) {
+    const auto state = client->current();
+    return state != nullptr && state->metadata->claims.size() >= kClaims &&
+           std::all_of(state->sources.begin(), state->sources.end(),
+                       [](const SourceState& source) { return source.up; });
+  }));
+}
+
+[[noreturn]] void be_clients(Shared& shared, std::size_t self, int first, int last) {
+  while (shared.port == 0) std::this_thread::sleep_for(10ms);
+  const std::string url = "http://127.0.0.1:" + std::to_string(shared.port);
+  Clients clients;
+  for (int i = first; i < last; ++i) {
+    clients.push_back(std::make_unique<MetadataSource>(options_of(i, url)));
+  }
+  while (!shared.stop) {
+    shared.well.at(self) = count_well(clients);
+    std::this_thread::sleep_for(100ms);
+  }
+  std::_Exit(0);
+}
+
 class Fleet {
  public:
-  Fleet(int nodes, StandIn& api) : api_(api) {
-    for (int i = 0; i < nodes; ++i) {
-      clients_.push_back(std::make_unique<MetadataSource>(options_of(i, api.url())));
+  // Before anything else has threads.
+  explicit Fleet(int nodes)
+      : nodes_(nodes),
+        shared_(*new (::mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
+                             MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared) {
+    constexpr int kOfAProcess = 1000;
+    for (int first = 0; first < nodes; first += kOfAProcess) {
+      const pid_t child = ::fork();
+      if (child == 0) {
+        be_clients(shared_, children_.size(), first, std::min(nodes, first + kOfAProcess));
+      }
+      children_.push_back(child);
     }
   }
+  ~Fleet() {
+    shared_.stop = true;
+    for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
+  }
+  Fleet(const Fleet&) = delete;
+  Fleet& operator=(const Fleet&) = delete;
 
-  // How many know all of their claims, and whether the API answers them now.
-  [[nodiscard]] std::size_t well() const {
-    std::size_t count = 0;
-    for (const auto& client : clients_) {
-      const auto state = client->current();
-      if (state == nullptr || state->metadata->claims.size() < kClaims) continue;
-      bool up = true;
-      for (const SourceState& source : state->sources) up = up && source.up;
-      if (up) ++count;
-    }
-    return count;
-  }
-  // All of them, and each with its watch. Seconds; what it takes is waited for, ten minutes at
-  // most.
-  double until_well(const char* what) {
+  void start(int port) { shared_.port = port; }
+
+  // All of them, and each with its watch. Seconds; ten minutes at most.
+  double until_well(const char* what, const StandIn& api) {
     const auto begin = Clock::now();
     while (Clock::now() - begin < 10min) {
-      const std::size_t count = well();
-      progress(what, static_cast<int>(count), static_cast<int>(clients_.size()));
-      if (count == clients_.size() && api_.open_watches() >= static_cast<int>(count)) break;
+      const int count = std::accumulate(shared_.well.begin(), shared_.well.end(), 0);
+      progress(what, count, nodes_);
+      if (count == nodes_ && api.open_watches() >= nodes_) break;
       std::this_thread::sleep_for(100ms);
     }
     return std::chrono::duration<double>(Clock::now() - begin).count();
   }
 
  private:
-  StandIn& api_;
-  std::vector<std::unique_ptr<MetadataSource>> clients_;
+  const int nodes_;
+  Shared& shared_;
+  std::vector<pid_t> children_;
 };
 
 void row(const char* phase, const Traffic& traffic, double seconds, double faster,
@@ -101,10 +147,10 @@ void run(int nodes) {
               StandIn::kPodsWithClaims + StandIn::kOtherPods, kClaims);
   std::printf("| phase | requests | a second | busiest second | MB a second | |\n");
   std::printf("| --- | ---: | ---: | ---: | ---: | --- |\n");
+  Fleet fleet(nodes);
   StandIn api(std::chrono::milliseconds(static_cast<int>(60000 / kFaster)));
-
-  Fleet fleet(nodes, api);
-  double seconds = fleet.until_well("starting");
+  fleet.start(api.port());
+  double seconds = fleet.until_well("starting", api);
   row("all start at once", api.take_traffic(), seconds, 1,
       "all names known after " + tenths(seconds) + " s");
 
@@ -126,7 +172,7 @@ void run(int nodes) {
   wait("the API is away", 10);
   api.take_traffic();
   api.start();
-  seconds = fleet.until_well("coming back");
+  seconds = fleet.until_well("coming back", api);
   row("10 s away", api.take_traffic(), seconds, 1,
       "all well again after " + tenths(seconds) + " s");
 
@@ -136,7 +182,7 @@ void run(int nodes) {
   api.refuse(false);
   const Traffic refused = api.take_traffic();
   row("429 for 60 s", refused, 60, 1, "Retry-After: 1");
-  seconds = fleet.until_well("served again");
+  seconds = fleet.until_well("served again", api);
   row("served again", api.take_traffic(), seconds, 1,
       "all well again after " + tenths(seconds) + " s");
 }
@@ -146,13 +192,12 @@ void run(int nodes) {
 
 int main(int argc, char** argv) {
   const int nodes = argc > 1 ? std::atoi(argv[1]) : 5000;
-  if (nodes < 1) {
-    std::fprintf(stderr, "usage: bench_fleet [nodes], 1 or more\n");
+  if (nodes < 1 || nodes > 64000) {
+    std::fprintf(stderr, "usage: bench_fleet [nodes], 1 to 64000\n");
     return 2;
   }
-  // Both ends of the connections are here.
-  rlimit files{400000, 400000};
-  if (::setrlimit(RLIMIT_NOFILE, &files) != 0) std::perror("setrlimit");
+  // Refusals are what is measured.
+  volumeter::configure_log(volumeter::LogLevel::kError, volumeter::LogFormat::kLogfmt);
   volumeter::bench::run(nodes);
   return 0;
 }

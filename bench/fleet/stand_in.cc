@@ -238,7 +238,10 @@ StandIn::Body StandIn::answer(const std::string& path, const std::string& node_s
             R"({"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[)" +
                 items + "]}"};
   }
-  if (kind == "claims") return {200, replaced(claim_, "csi-fs", name)};
+  if (kind == "claims") {
+    return {200, replaced(replaced(claim_, "csi-fs", name), "f3be7e8f-b51b-4ec2-b8d5-252a6b31ac8f",
+                          name)};
+  }
   if (kind == "volumes") {
     return {
         200,

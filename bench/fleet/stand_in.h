@@ -40,7 +40,7 @@ class StandIn {
   StandIn(const StandIn&) = delete;
   StandIn& operator=(const StandIn&) = delete;
 
-  [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
+  [[nodiscard]] int port() const { return port_; }  // of 127.0.0.1
   // As when it is restarted: connections break, later ones are refused until it is started.
   void stop();
   void start();

@@ -56,7 +56,7 @@ struct PulseAnswer {
 inline constexpr std::uint64_t kPulseLeastRoom = 1 << 20;
 inline constexpr std::uint32_t kPulseMostBlock = 65536;  // bytes; of 4096, where that will do
 // Bytes that a pulse writes at most: a block, twice.
-inline constexpr std::uint64_t kPulseWrites = 2 * kPulseMostBlock;
+inline constexpr std::uint64_t kPulseWrites = std::uint64_t{2} * kPulseMostBlock;
 
 inline constexpr unsigned kBurstDepth = 16;
 inline constexpr std::uint32_t kBurstOperations = 512;  // reads, and as many writes
@@ -65,7 +65,8 @@ inline constexpr std::uint64_t kBurstFile = 4 << 20;    // bytes
 inline constexpr std::uint32_t kBurstLayoutBlock = 64
                                                    << 10;  // bytes, of the writes that lay it out
 // Bytes that it writes at most: the file, and then its writes.
-inline constexpr std::uint64_t kBurstWrites = kBurstFile + kBurstOperations * kBurstBlock;
+inline constexpr std::uint64_t kBurstWrites =
+    kBurstFile + std::uint64_t{kBurstOperations} * kBurstBlock;
 inline constexpr std::uint64_t kBurstNs = 1'000'000'000;  // from opening to closing its file
 
 struct BurstAnswer {
