@@ -24,4 +24,6 @@ for what in fio pulse workload; do
 done
 build/release/bench/bench_health
 build/release/bench/bench_alerts
+build/release/bench/bench_fleet
+bench/fleet/prometheus.sh
 tests/vm/run.sh 'build/release/bench/bench_walk quota'

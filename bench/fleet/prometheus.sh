@@ -45,7 +45,6 @@ sleep "$seconds"
 used=$(awk -v a="$begin" -v b="$(cpu)" -v s="$seconds" 'BEGIN {printf "%.2f", (b - a) / s}')
 series=$(metric prometheus_tsdb_head_series)
 memory=$(metric process_resident_memory_bytes)
-samples=$(metric prometheus_tsdb_head_samples_appended_total)
-echo "| nodes | series | resident memory, MiB | bytes a series | cores | samples a second |"
-echo "| ---: | ---: | ---: | ---: | ---: | ---: |"
-echo "| $nodes | $series | $((memory >> 20)) | $((memory / series)) | $used | $((samples / (seconds + 60))) |"
+echo "| nodes | series | resident memory, MiB | bytes a series | cores |"
+echo "| ---: | ---: | ---: | ---: | ---: |"
+echo "| $nodes | $series | $((memory >> 20)) | $((memory / series)) | $used |"
