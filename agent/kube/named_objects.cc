@@ -166,10 +166,8 @@ void NamedObjects::start_due(Clock::time_point now) {
     due.emplace_back(entry.due, id);
   }
   std::sort(due.begin(), due.end());
-  // While the server is in trouble one request finds out as much as several.
-  const std::size_t at_once = server_failure_ ? 1 : kAtOnce;
   for (const auto& [when, id] : due) {
-    if (under_way_ >= at_once) return;
+    if (under_way_ >= kAtOnce) return;
     start(id);
   }
 }
