@@ -130,7 +130,7 @@ for preset in $presets; do
   fi
   echo "== test: $preset"
   # They mostly wait, for deadlines and for processes.
-  ctest --test-dir "build/$preset" -j 5 -E '^alerts$' --output-on-failure || failed=1
+  ctest --test-dir "build/$preset" -j 4 -E '^alerts$' --output-on-failure || failed=1
 done
 finish_patient
 exit $failed
