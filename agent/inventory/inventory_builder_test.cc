@@ -6,6 +6,7 @@
 
 #include "inventory/mount_index.h"
 #include "support/mount_entry.h"
+#include "support/pod_volume_dir.h"
 
 namespace volumeter {
 namespace {
@@ -22,14 +23,8 @@ class BuilderTest : public testing::Test {
   }
 
   PodVolumeDir& dir(const std::string& uid, const std::string& plugin, const std::string& name) {
-    PodVolumeDir dir;
-    dir.pod_uid = uid;
-    dir.plugin = plugin;
-    dir.name = name;
-    dir.path = std::string(kRoot) + "/pods/" + uid + "/volumes/kubernetes.io~" + plugin + "/" +
-               name + (plugin == "csi" ? "/mount" : "");
     input_.kubelet.pod_uids.push_back(uid);
-    return input_.kubelet.volumes.emplace_back(dir);
+    return input_.kubelet.volumes.emplace_back(test::pod_volume_dir(kRoot, uid, plugin, name));
   }
 
   InventoryInput input_;

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "support/mount_entry.h"
+#include "support/pod_volume_dir.h"
 
 namespace volumeter {
 namespace {
@@ -38,12 +39,6 @@ class PromisesTest : public testing::Test {
 
   PodVolumeDir& dir(const std::string& plugin, const std::string& name,
                     const std::string& uid = "u1") {
-    PodVolumeDir dir;
-    dir.pod_uid = uid;
-    dir.plugin = plugin;
-    dir.name = name;
-    dir.path = std::string(kRoot) + "/pods/" + uid + "/volumes/kubernetes.io~" + plugin + "/" +
-               name + (plugin == "csi" ? "/mount" : "");
     input_.kubelet.pod_uids.push_back(uid);
     PodMetadata& pod = input_.metadata.pods[uid];
     pod.pod.uid = uid;
@@ -54,7 +49,7 @@ class PromisesTest : public testing::Test {
     claim.claim.namespace_ = "ns";
     claim.claim.name = "claim-of-" + name;
     claim.persistent_volume = name;
-    return input_.kubelet.volumes.emplace_back(dir);
+    return input_.kubelet.volumes.emplace_back(test::pod_volume_dir(kRoot, uid, plugin, name));
   }
 
   // A CSI volume with its PersistentVolume; nothing is mounted yet.

@@ -124,14 +124,14 @@ struct Handler {
       return send(server, connection, what,
                   server.answer(path, last_part(argument("fieldSelector"))));
     }
-    server.count(what, 0, false);
+    server.count(what, 0);
     return stream(server, connection,
                   std::chrono::seconds(std::atoi(argument("timeoutSeconds").c_str())));
   }
 
   static MHD_Result send(StandIn& server, MHD_Connection* connection, const std::string& what,
                          const StandIn::Body& body) {
-    server.count(what, body.text.size(), body.status == 429);
+    server.count(what, body.text.size());
     MHD_Response* response = MHD_create_response_from_buffer(
         body.text.size(), const_cast<char*>(body.text.data()), MHD_RESPMEM_MUST_COPY);
     MHD_add_response_header(response, "Content-Type", "application/json");
@@ -257,14 +257,13 @@ StandIn::Body StandIn::answer(const std::string& path, const std::string& node_s
   return {200, R"({"kind":"Namespace","metadata":{"name":")" + name + "\"}}"};
 }
 
-void StandIn::count(const std::string& what, std::size_t bytes, bool refused) {
+void StandIn::count(const std::string& what, std::size_t bytes) {
   const auto second =
       std::chrono::duration_cast<std::chrono::seconds>(Clock::now().time_since_epoch()).count();
   const std::lock_guard lock(mutex_);
   ++traffic_.requests[what];
   ++traffic_.by_second[second];
   traffic_.bytes += bytes;
-  if (refused) ++traffic_.refused;
 }
 
 Traffic StandIn::take_traffic() {

@@ -21,7 +21,6 @@ namespace volumeter::bench {
 struct Traffic {
   std::map<std::string, std::uint64_t> requests;  // "list pods", "watch pods", "get claims", ...
   std::map<std::int64_t, std::uint64_t> by_second;
-  std::uint64_t refused = 0;
   std::uint64_t bytes = 0;  // of bodies, as sent
 
   [[nodiscard]] std::uint64_t total() const;
@@ -62,7 +61,7 @@ class StandIn {
   void serve();
   void tend_watches();
   Body answer(const std::string& path, const std::string& node);
-  void count(const std::string& what, std::size_t bytes, bool refused);
+  void count(const std::string& what, std::size_t bytes);
 
   const std::chrono::milliseconds bookmarks_;
   std::string pod_with_claims_;

@@ -12,11 +12,6 @@ namespace {
 
 using Json = nlohmann::json;
 
-std::string read_all(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 YAML::Node pod_of(const std::string& manifest) {
   for (const YAML::Node& document : YAML::LoadAllFromFile(manifest)) {
     if (document["kind"].as<std::string>("") == "DaemonSet") {
@@ -107,15 +102,19 @@ Container::Container(const Options& options)
   Process::Options process;
   process.stderr_path = log_path_;
   process_ =
-      std::make_unique<Process>(std::vector<std::string>{"runc", "--root", state_, "run",
-                                                         "--bundle", options.directory, name_},
-                                process);
+      std::make_unique<Process>(runc({"run", "--bundle", options.directory, name_}), process);
 }
 
 Container::~Container() {
-  run({"runc", "--root", state_, "kill", name_, "TERM"});
+  run(runc({"kill", name_, "TERM"}));
   process_->wait(10s);
-  run({"runc", "--root", state_, "delete", "--force", name_});
+  run(runc({"delete", "--force", name_}));
+}
+
+std::vector<std::string> Container::runc(const std::vector<std::string>& arguments) const {
+  std::vector<std::string> all = {"runc", "--root", state_};
+  all.insert(all.end(), arguments.begin(), arguments.end());
+  return all;
 }
 
 std::string Container::log() const { return read_all(log_path_); }
@@ -134,7 +133,7 @@ int Container::port(std::chrono::milliseconds limit) const {
 }
 
 pid_t Container::pid() const {
-  const Output state = run({"runc", "--root", state_, "state", name_});
+  const Output state = run(runc({"state", name_}));
   return Json::parse(state.text)["pid"].get<pid_t>();
 }
 

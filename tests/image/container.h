@@ -31,6 +31,8 @@ class Container {
   [[nodiscard]] pid_t pid() const;  // of the agent
 
  private:
+  [[nodiscard]] std::vector<std::string> runc(const std::vector<std::string>& arguments) const;
+
   std::string name_;
   std::string state_;
   std::string log_path_;

@@ -26,11 +26,6 @@ std::string image_path(const std::string& name) {
   return (where == nullptr ? std::string(SOURCE_DIR) + "/build/image" : where) + "/" + name;
 }
 
-std::string read_all(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 class ImageTest : public testing::Test {
  protected:
   void SetUp() override {

@@ -7,12 +7,12 @@
 
 #include <condition_variable>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
+
+#include "support/process.h"
 
 namespace volumeter::test {
 
@@ -285,11 +285,6 @@ void completed(void* /*self*/, MHD_Connection* /*connection*/, void** context,
                MHD_RequestTerminationCode /*why*/) {
   delete static_cast<std::string*>(*context);
   *context = nullptr;
-}
-
-std::string read_all(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 std::string watch_event(const std::string& type, const std::string& pod, std::size_t version) {

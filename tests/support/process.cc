@@ -11,6 +11,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <thread>
 #include <utility>
 
@@ -113,6 +114,11 @@ std::optional<int> Process::wait(std::chrono::milliseconds limit) {
       },
       limit);
   return code_;
+}
+
+std::string read_all(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
 }
 
 Output run(const std::vector<std::string>& argv) {

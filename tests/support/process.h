@@ -55,6 +55,9 @@ Output run(const std::vector<std::string>& argv);
 // The same, and ends this program with a message when it fails.
 void must_run(const std::vector<std::string>& argv);
 
+// A file as it is, of any size; empty when it can't be read.
+std::string read_all(const std::string& path);
+
 // Polls until `condition`, for at most `limit`.
 bool eventually(const std::function<bool()>& condition, std::chrono::milliseconds limit = 20s);
 
